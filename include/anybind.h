@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * libanybind: steer TCP and UDP to sockets by rules, with the sk_lookup hook.
+ *
+ * Conventions, for every function here:
+ *
+ *  - Functions that can fail return 0 or a count on success and a negative
+ *    errno value on failure. What went wrong, the evidence and the way out go
+ *    into the struct anybind_report that the caller passes; NULL is allowed
+ *    where nobody wants to know. The library never prints and never exits.
+ *  - ret_ arguments are written on success only. What they return belongs to
+ *    the caller, who frees it with the matching _free(); every _free() takes
+ *    NULL. Strings and pointers inside a returned object live as long as it.
+ *  - Ports and counts are in host byte order, addresses inside struct sockaddr
+ *    in network byte order as everywhere.
+ *  - Nothing here is thread-safe on one object; distinct objects may be used
+ *    from distinct threads. A function that must look into another network
+ *    namespace moves only the calling thread there and back again.
+ *  - Structs that a caller fills in start with their own size, so that later
+ *    versions can add members: `{ .size = sizeof(x) }`.
+ */
+#ifndef ANYBIND_H
+#define ANYBIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A service's name: 1 to 64 of letters, digits, '.', '_', '-', '@', ':'. */
+#define ANYBIND_NAME_MAX 64
+/* Services with rules or sockets in one namespace. */
+#define ANYBIND_SERVICES_MAX 4096
+/* The bpffs that holds the state, unless anybind_options names another. */
+#define ANYBIND_BPFFS "/sys/fs/bpf"
+
+/* The library's version, "MAJOR.MINOR.PATCH"; a constant string. */
+const char *anybind_version(void);
+
+/* ---- reports: what a call has to say beyond its errno ---- */
+
+enum anybind_severity { ANYBIND_ERROR, ANYBIND_WARNING };
+
+struct anybind_message {
+	enum anybind_severity severity;
+	int code;	    /* negative errno */
+	const char *source; /* file the line is in, or NULL */
+	unsigned int line;  /* line number from 1, or 0 */
+	const char *text;   /* what failed and the evidence; one line */
+	const char *hint;   /* what to do, or NULL; lines separated by \n */
+	const char *detail; /* verifier log and the like, for -v; or NULL */
+};
+
+struct anybind_report;
+
+struct anybind_report *anybind_report_new(void); /* NULL: out of memory */
+void anybind_report_free(struct anybind_report *report);
+/*
+ * Messages kept, in the order they arose. At most 20 errors and 20 warnings
+ * are kept; anybind_report_dropped() says how many more there were.
+ */
+size_t anybind_report_count(const struct anybind_report *report);
+const struct anybind_message *anybind_report_get(const struct anybind_report *report, size_t i);
+size_t anybind_report_dropped(const struct anybind_report *report, enum anybind_severity severity);
+
+/* ---- rulesets: pure, no privilege, no kernel ---- */
+
+struct anybind_ruleset;
+
+enum anybind_action { ANYBIND_PASS, ANYBIND_DROP, ANYBIND_BIND, ANYBIND_SERVICE };
+
+/* One canonical statement, as text and in parts. Parts are words of the rule language. */
+struct anybind_statement {
+	const char *text; /* the whole statement, without newline */
+	enum anybind_action action;
+	const char *service; /* of bind and service, else NULL */
+	const char *proto;   /* "tcp", "udp", "tcp,udp"; NULL for service */
+	const char *prefix;  /* "any", "192.0.2.0/24", … ; NULL for service */
+	const char *ports;   /* "any", "any except 22", "80,443"; NULL for service */
+	const char *from;    /* source prefix, or NULL */
+	const char *dev;     /* interface name, or NULL */
+	bool missing_pass;   /* of service: what it does without a usable socket */
+};
+
+/* An empty ruleset. */
+int anybind_ruleset_new(struct anybind_ruleset **ret_ruleset);
+void anybind_ruleset_free(struct anybind_ruleset *ruleset);
+
+/*
+ * Reads a file's text: one statement a line. All errors are reported, not
+ * only the first. @source names the text in messages; it is copied.
+ * -EINVAL: errors in the text. -ENOMEM. -E2BIG: more than the limits allow.
+ */
+int anybind_ruleset_parse(struct anybind_ruleset **ret_ruleset, const char *text, size_t size,
+			  const char *source, struct anybind_report *report);
+
+/*
+ * Reads one statement given as words, as on a command line. Several words may
+ * also stand in one argument.
+ */
+int anybind_ruleset_parse_words(struct anybind_ruleset **ret_ruleset, int argc,
+				char *const argv[], struct anybind_report *report);
+
+/* Rules (one for each address family, protocol and port range) and services. */
+size_t anybind_ruleset_count(const struct anybind_ruleset *ruleset);
+size_t anybind_ruleset_services(const struct anybind_ruleset *ruleset);
+
+/*
+ * Adds all of @delta to @ruleset. Returns 1 if that changed anything, 0 if
+ * not. -EEXIST: the same match is there with another verdict (or the service
+ * with another `missing`) and @replace is not set. -EINVAL: conflicts. On
+ * failure @ruleset is as it was.
+ */
+int anybind_ruleset_add(struct anybind_ruleset *ruleset, const struct anybind_ruleset *delta,
+			bool replace, struct anybind_report *report);
+
+/*
+ * Takes all of @delta's rules out of @ruleset, or, where @delta has no rules,
+ * its services. -ENOENT: one of them is not there. -EBUSY: a service still has
+ * rules. On failure @ruleset is as it was.
+ */
+int anybind_ruleset_remove(struct anybind_ruleset *ruleset, const struct anybind_ruleset *delta,
+			   struct anybind_report *report);
+
+/* Called for each statement; a return value other than 0 stops and is returned. */
+typedef int (*anybind_statement_fn)(const struct anybind_statement *statement, void *data);
+
+/* Canonical statements in canonical order; parsing them gives @ruleset again. */
+int anybind_ruleset_each(const struct anybind_ruleset *ruleset, anybind_statement_fn fn, void *data);
+
+/*
+ * What leads from @before to @after: @removed for each statement that goes,
+ * then @added for each that comes. Rules are compared, not lines.
+ */
+int anybind_ruleset_diff(const struct anybind_ruleset *before, const struct anybind_ruleset *after,
+			 anybind_statement_fn removed, anybind_statement_fn added, void *data);
+
+/* ---- the dispatcher of one network namespace ---- */
+
+struct anybind;
+
+struct anybind_options {
+	size_t size;
+	const char *netns; /* name under /run/netns, path, "pid:N"; NULL: this one */
+	const char *bpffs; /* a mounted bpffs; NULL: ANYBIND_BPFFS, mounted if missing */
+};
+
+/*
+ * Opens a handle; loads nothing. -ENOENT: no such namespace. -EPERM: no
+ * privilege. -ENOTSUP: kernel too old or without BPF. -EXDEV: started inside
+ * `ip netns exec`, where pins would not last.
+ */
+int anybind_open(struct anybind **ret_anybind, const struct anybind_options *options,
+		 struct anybind_report *report);
+void anybind_close(struct anybind *anybind);
+
+/*
+ * Takes the namespace's write lock, waiting for other writers, and clears up
+ * what a killed writer left. Held until anybind_end() or anybind_close().
+ * Every function below that writes takes it for itself where it is not held;
+ * hold it around read, edit and commit so that nobody's change is lost.
+ */
+int anybind_begin(struct anybind *anybind, struct anybind_report *report);
+void anybind_end(struct anybind *anybind);
+
+/* Attaches a dispatcher with no rules. Returns 1 if one was there already. */
+int anybind_load(struct anybind *anybind, struct anybind_report *report);
+/* Detaches it and forgets rules, sockets and counters. Returns 1 if there was none. */
+int anybind_unload(struct anybind *anybind, struct anybind_report *report);
+
+/* The rules in force, read back from the kernel. -ENOENT: no dispatcher. */
+int anybind_rules(struct anybind *anybind, struct anybind_ruleset **ret_ruleset,
+		  struct anybind_report *report);
+
+enum anybind_commit_flags {
+	ANYBIND_FORCE = 1 << 0, /* even if it takes the port of the caller's ssh session */
+};
+
+/*
+ * Puts @ruleset in force in one step, loading the dispatcher where none is:
+ * until the step every packet sees the old rules, from it on the new ones.
+ * Devices are resolved in the namespace. Dangerous consequences are warned of
+ * in @report. -EPERM: see ANYBIND_FORCE. -ENODEV: no such device. -ENOSPC:
+ * too large.
+ */
+int anybind_commit(struct anybind *anybind, const struct anybind_ruleset *ruleset,
+		   unsigned int flags, struct anybind_report *report);
+
+/* ---- sockets ---- */
+
+struct anybind_socket_info {
+	int family;	       /* AF_INET or AF_INET6 */
+	int protocol;	       /* IPPROTO_TCP or IPPROTO_UDP */
+	uint64_t cookie;       /* SO_COOKIE */
+	const char *address;   /* "192.0.2.1:53", "[::]:80"; NULL: not known */
+	bool reuseport;	       /* one of a reuseport group */
+	unsigned int members;  /* sockets of that group that are known; else 1 */
+	pid_t pid;	       /* a process that holds it, or 0 */
+	const char *program;   /* that process's name, or NULL */
+};
+
+/* Sockets fit to be registered, at most one for each family and protocol. */
+struct anybind_sockets;
+
+/*
+ * Finds the sockets of a running process, those of one reuseport group
+ * counting as one. @protocol 0 and @address NULL leave the choice open; an
+ * @address with port 0 or the any-address matches only sockets bound so.
+ * -ESRCH: no such process. -EPERM. -ENOENT: none fits, with the reason for
+ * each that came near. -ENOTUNIQ: several fit; they are listed.
+ */
+int anybind_sockets_of_pid(struct anybind *anybind, struct anybind_sockets **ret_sockets,
+			   pid_t pid, int protocol, const struct sockaddr *address,
+			   struct anybind_report *report);
+
+/*
+ * Takes descriptors that the caller has open; they are duplicated. -EINVAL:
+ * one is no socket that can be registered, with the reason. -EXDEV: it belongs
+ * to another namespace. -ENOTUNIQ: several for one family and protocol.
+ */
+int anybind_sockets_of_fds(struct anybind *anybind, struct anybind_sockets **ret_sockets,
+			   const int fds[], size_t n_fds, struct anybind_report *report);
+
+void anybind_sockets_free(struct anybind_sockets *sockets);
+size_t anybind_sockets_count(const struct anybind_sockets *sockets);
+const struct anybind_socket_info *anybind_sockets_get(const struct anybind_sockets *sockets,
+						      size_t i);
+
+/*
+ * Registers @sockets for @service, which comes into being if it is new; each
+ * replaces the service's socket of its family and protocol in one step.
+ */
+int anybind_register(struct anybind *anybind, const char *service,
+		     const struct anybind_sockets *sockets, struct anybind_report *report);
+
+/*
+ * Takes back the registration of @protocol (0: both) and @family (0: both).
+ * Returns how many went. -ENOENT: there were none.
+ */
+int anybind_unregister(struct anybind *anybind, const char *service, int protocol, int family,
+		       struct anybind_report *report);
+
+/* ---- looking ---- */
+
+struct anybind_counters {
+	uint64_t steered;	  /* lookups that got the service's socket */
+	uint64_t missing;	  /* no socket was registered */
+	uint64_t eafnosupport;	  /* bpf_sk_assign: socket of another family */
+	uint64_t eprototype;	  /* bpf_sk_assign: socket of another protocol */
+	uint64_t esocktnosupport; /* bpf_sk_assign: not listening or connected */
+	uint64_t other;		  /* bpf_sk_assign: any other error */
+};
+
+struct anybind_service_info {
+	const char *name;
+	bool missing_pass;
+	size_t rules; /* rules that steer to it */
+	size_t n_sockets;
+	const struct anybind_socket_info *sockets; /* registered and alive */
+	struct anybind_counters counters;
+};
+
+struct anybind_services;
+
+/* All services that have rules or sockets, by name. */
+int anybind_services(struct anybind *anybind, struct anybind_services **ret_services,
+		     struct anybind_report *report);
+void anybind_services_free(struct anybind_services *services);
+size_t anybind_services_count(const struct anybind_services *services);
+const struct anybind_service_info *anybind_services_get(const struct anybind_services *services,
+							size_t i);
+
+struct anybind_device_info {
+	const char *name;
+	unsigned int ifindex; /* as resolved at the last write; 0: did not exist */
+	unsigned int current; /* as it is now; 0: does not exist */
+};
+
+struct anybind_status {
+	bool loaded;
+	uint64_t netns_cookie;
+	uint32_t netns_inode;
+	const char *path;	/* the state's folder in the bpffs */
+	uint64_t generation;	/* counts changes since load */
+	uint64_t changed;	/* CLOCK_REALTIME seconds of the last change */
+	uint32_t program_id;
+	uint32_t link_id;
+	unsigned int layout;	/* version of the state's layout */
+	size_t rules, services;
+	size_t table_bytes;	/* compiled table: what lookups read */
+	size_t rules_bytes;	/* the rules kept beside it */
+	size_t n_devices;
+	const struct anybind_device_info *devices;
+	size_t n_others;	/* other sk_lookup programs on the namespace */
+	const uint32_t *others; /* their ids */
+};
+
+/* Where no dispatcher is loaded this succeeds, with .loaded false. */
+int anybind_status(struct anybind *anybind, struct anybind_status **ret_status,
+		   struct anybind_report *report);
+void anybind_status_free(struct anybind_status *status);
+
+struct anybind_flow {
+	int protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	struct sockaddr_storage source, destination;
+	const char *dev; /* interface the packet comes in by, or NULL */
+};
+
+struct anybind_candidate {
+	const char *text;   /* the rule, canonical */
+	const char *reason; /* why it lost or does not match */
+	bool matches;	    /* it matches but another rule comes first */
+};
+
+enum anybind_kernel_check {
+	ANYBIND_CHECK_AGREES,	 /* the kernel's test run gave the same */
+	ANYBIND_CHECK_DISAGREES, /* it did not: a bug, or a race with a change */
+	ANYBIND_CHECK_GROUP,	 /* it chose a reuseport group's socket; which member is open */
+};
+
+struct anybind_explanation {
+	enum anybind_action action; /* pass, drop or bind */
+	const char *rule;	    /* the rule that decides, or NULL: none matches */
+	const char *reason;	    /* why it decides */
+	const char *service;	    /* of bind */
+	bool missing;		    /* the service has no usable socket: its policy decides */
+	bool missing_pass;
+	const struct anybind_socket_info *socket; /* or NULL */
+	size_t n_candidates;	/* other rules for that destination, strongest first */
+	const struct anybind_candidate *candidates;
+	size_t n_omitted;	/* candidates left out of the list */
+	enum anybind_kernel_check check;
+	const char *check_text; /* what was compared and what came out */
+};
+
+/* -EUCLEAN: the kernel's test run disagrees; @ret_explanation is set all the same. */
+int anybind_explain(struct anybind *anybind, const struct anybind_flow *flow,
+		    struct anybind_explanation **ret_explanation, struct anybind_report *report);
+void anybind_explanation_free(struct anybind_explanation *explanation);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Filling a struct anybind_report. Every function takes a NULL report. */
+#ifndef ANYBIND_ERROR_H
+#define ANYBIND_ERROR_H
+
+#include "anybind.h"
+
+/*
+ * Adds an error and returns @code, so that a failure is one statement:
+ *	return report_error(report, -ENOENT, "Type `anybind load`.", "…", …);
+ * @code: negative errno. @hint: what to do, or NULL. Text and hint are copied.
+ * One line, no full stop, no capital at the start: the CLI puts it behind
+ * "anybind: ".
+ */
+int report_error(struct anybind_report *report, int code, const char *hint, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* The same, at a line of a text. @source may be NULL, @line 0. */
+int report_error_at(struct anybind_report *report, const char *source, unsigned int line, int code,
+		    const char *hint, const char *format, ...)
+	__attribute__((format(printf, 6, 7)));
+
+void report_warning(struct anybind_report *report, const char *hint, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Attaches long evidence (a verifier log) to the newest message; copied. */
+void report_detail(struct anybind_report *report, const char *detail);
+
+/* -ENOMEM, said. */
+int report_oom(struct anybind_report *report);
+
+#endif

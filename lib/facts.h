@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What a namespace's kernel says of itself over netlink. Reads only. */
+#ifndef ANYBIND_FACTS_H
+#define ANYBIND_FACTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "netns.h"
+
+/* A TCP listener or an unconnected bound UDP socket. */
+struct listener {
+	int family;   /* AF_INET or AF_INET6 */
+	int protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint8_t addr[16]; /* network order, as in struct rule; all zero: any */
+	uint16_t port;	  /* host order */
+	bool v6only;	  /* of AF_INET6 */
+	uint32_t ifindex; /* SO_BINDTODEVICE, 0: none */
+	uint32_t inode;	  /* in sockfs: "socket:[inode]" */
+	uint32_t uid;
+	uint64_t cookie;
+};
+
+/* All of @ns, by sock_diag. @ret_listeners is to be freed. */
+int facts_listeners(const struct netns *ns, struct listener **ret_listeners, size_t *ret_n);
+
+/*
+ * Is there a TCP connection with exactly these ends? 1 yes, 0 no. An IPv4 pair
+ * is also looked for among IPv4-mapped connections of IPv6 sockets.
+ */
+int facts_tcp_connected(const struct netns *ns, const struct sockaddr *local,
+			const struct sockaddr *remote);
+
+struct prefix {
+	uint8_t addr[16]; /* network order, as in struct rule */
+	uint8_t len;
+	uint8_t family; /* 4 or 6 */
+};
+
+/*
+ * Destinations that @ns delivers locally: routes of type local in any table
+ * (so addresses and AnyIP prefixes), sorted by family, address and length.
+ */
+int facts_local_prefixes(const struct netns *ns, struct prefix **ret_prefixes, size_t *ret_n);
+
+/* Addresses set on @ns's interfaces; loopback ones too. */
+int facts_addresses(const struct netns *ns, struct prefix **ret_addresses, size_t *ret_n);
+
+/* The interface's index in @ns, 0 where there is none of that name; negative errno. */
+int facts_ifindex(const struct netns *ns, const char *name);
+
+/* net.ipv4.ip_local_port_range of @ns, host order. */
+int facts_port_range(const struct netns *ns, uint16_t *ret_lo, uint16_t *ret_hi);
+
+#endif
