@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What the program in the kernel and the library agree on: the compiled
+ * table, the counters and the slots. Any change here that an older reader
+ * would misread needs a new ANYBIND_LAYOUT.
+ *
+ * The table is the single value of a BPF array, written once, then frozen:
+ *
+ *	header | lines | words | services | devices | rules
+ *
+ * "lines" are 64-byte hash buckets, one cache line each, that map a
+ * destination (or source) prefix to an action. "words" hold what an action
+ * may point to. Services, devices and rules are the text that the table was
+ * compiled from (struct service, device and rule in lib/); the program never
+ * reads them. Numbers are in the host's byte order unless said otherwise.
+ */
+#ifndef ANYBIND_ABI_H
+#define ANYBIND_ABI_H
+
+#include <linux/types.h>
+
+#define ANYBIND_LAYOUT 1
+#define ANYBIND_MAGIC "anybind"
+
+/*
+ * An action is what a lookup has come to so far; its low three bits say what
+ * the rest means.
+ *
+ *	VERDICT	the end: a verdict word
+ *	PORT	one port: protocols, port, index of the verdict in `words`; any
+ *		other packet goes on with the family's default action
+ *	PROTO	all ports: protocols, index of the verdict; others as above
+ *	NODE	index in `words` of a node
+ *
+ * PORT and PROTO exist so that the commonest rules are decided in the cache
+ * line where the destination was found.
+ */
+#define ACTION_VERDICT 0
+#define ACTION_PORT 1
+#define ACTION_PROTO 2
+#define ACTION_NODE 3
+#define ACTION_TAG 7
+#define ACTION_SHIFT 3
+
+/* PORT and PROTO: bits 3-4 protocols, 5-20 port, 21-31 index of the verdict. */
+#define ACTION_PORT_SHIFT 5
+#define ACTION_INDEX_SHIFT 21
+#define ACTION_INDEX_MAX 2048
+
+#define PROTO_BIT_TCP 1
+#define PROTO_BIT_UDP 2
+
+/* A verdict word: bits 0-1 what, bit 2 `missing pass`, bits 3-14 service id. */
+#define VERDICT_PASS 0
+#define VERDICT_DROP 1
+#define VERDICT_SERVICE 2
+#define VERDICT_KIND 3
+#define VERDICT_MISSING_PASS 4
+#define VERDICT_ID_SHIFT 3
+#define VERDICT_ID_MASK 0xfff /* also ANYBIND_SERVICES_MAX - 1 */
+
+/*
+ * Nodes. The first word's low bits name the kind.
+ *
+ *	PORTS	0 kind | n_tcp << 8	1 n_udp		2 action for other ports
+ *		3… n_tcp, then n_udp times: low port | high port << 16, action
+ *		Ranges are sorted and disjoint.
+ *	TEST	0 kind	1 action if so	2 action if not	3 ifindex, 0: any
+ *		4… source: IPv4 address, mask; IPv6 address[4], mask[4]; network order
+ *	SOURCES	0 kind | n_lengths << 8	1 action if none	2 first line	3 lines
+ *		4 hash multiplier, low half	5 high half	6… prefix lengths, longest
+ *		first, one a word
+ */
+#define NODE_PORTS 0
+#define NODE_TEST 1
+#define NODE_SOURCES 2
+#define NODE_KIND 0xff
+#define NODE_SHIFT 8
+/* Words readable behind any valid index, so that a node's head needs one check. */
+#define WORDS_SLACK 16
+
+/*
+ * A line maps (prefix, length) to an action. `len` is the prefix length, with
+ * LINE_MORE set where longer prefixes exist below; 0 is an empty slot, and a
+ * host in IPv6 (128) is LINE_MORE alone, since nothing is longer. `next`: the
+ * search goes on in the following line. Keys are host order, host bits zero.
+ */
+#define LINE_MORE 0x80
+#define LINE4_SLOTS 7
+#define LINE6_SLOTS 3
+#define PROBES_MAX 8 /* lines that one search may touch */
+
+struct line4 {
+	__u32 key[LINE4_SLOTS];
+	__u32 action[LINE4_SLOTS];
+	__u8 len[LINE4_SLOTS];
+	__u8 next;
+};
+
+struct line6 {
+	__u64 key[LINE6_SLOTS][2]; /* high half first */
+	__u32 action[LINE6_SLOTS];
+	__u8 len[LINE6_SLOTS];
+	__u8 next;
+};
+
+/*
+ * Prefix lengths in use form a binary search tree; a search goes to `longer`
+ * where the line has an entry with LINE_MORE, to `shorter` where it has none.
+ * (Waldvogel, Varghese, Turner, Plattner: Scalable High Speed IP Routing
+ * Lookups, SIGCOMM 1997. The tree is weighted and its height limited.)
+ */
+#define LEVELS_MAX 128
+#define LEVEL_NONE 0xff
+#define DEPTH_MAX 8
+
+struct level {
+	__u8 len;
+	__u8 shorter; /* index of a level, or LEVEL_NONE */
+	__u8 longer;
+	__u8 zero;
+};
+
+struct family_params {
+	__u64 mul;	 /* hash multiplier, odd */
+	__u32 line0;	 /* first line */
+	__u32 lines;	 /* 0: no prefixes but the default */
+	__u32 fallback;	 /* default action: rules for /0, else pass */
+	__u32 n_levels;
+	struct level levels[LEVELS_MAX]; /* the root first */
+};
+
+/* Constants of one generation; the program's copy is read-only data. */
+struct table_params {
+	__u32 lines;	   /* all lines */
+	__u32 words;	   /* all words, without the slack */
+	__u64 lines_offset; /* in bytes from the start of the value */
+	__u64 words_offset;
+	struct family_params v4, v6;
+};
+
+struct table_header {
+	char magic[8];
+	__u32 layout;
+	__u32 zero;
+	__u64 size;	  /* of all that follows from the start of the value */
+	__u64 generation; /* counts changes since load */
+	__u64 changed;	  /* CLOCK_REALTIME, seconds */
+	__u64 services_offset, n_services;
+	__u64 devices_offset, n_devices;
+	__u64 rules_offset, n_rules;
+	struct table_params params;
+};
+
+/* Slots in the socket map: four for each service id. */
+#define SLOT(id, udp, v6) ((id) << 2 | (udp) << 1 | (v6))
+
+/* Counters of one service on one CPU; one cache line. */
+struct counters {
+	__u64 steered;
+	__u64 missing;
+	__u64 eafnosupport;
+	__u64 eprototype;
+	__u64 esocktnosupport;
+	__u64 other;
+	__u64 zero[2];
+};
+
+/* What the registry keeps of a service id. A free id has an empty name. */
+struct registry_entry {
+	char name[72];
+};
+
+_Static_assert(sizeof(struct line4) == 64 && sizeof(struct line6) == 64, "one cache line");
+_Static_assert(sizeof(struct counters) == 64, "one cache line");
+_Static_assert(sizeof(struct table_header) == 88 + sizeof(struct table_params), "no padding");
+_Static_assert(sizeof(struct table_params) == 24 + 2 * (24 + LEVELS_MAX * 4), "no padding");
+
+#endif

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * sk_lookup: packet -> action -> verdict -> service -> socket.
+ *
+ * linux/bpf.h and not vmlinux.h: the hook's context is stable UAPI, and
+ * relocating accesses to it makes the verifier refuse them.
+ */
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+#include "lookup.h"
+
+#define AF_INET 2
+#define EAFNOSUPPORT 97
+#define EPROTOTYPE 91
+#define ESOCKTNOSUPPORT 94
+
+/* Of this generation. Reads of it are constants to the verifier. */
+const volatile struct table_params params;
+
+/* This generation's table; the library gives it its size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_RDONLY_PROG);
+	__uint(max_entries, 1);
+	__uint(key_size, 4);
+	__uint(value_size, 4096);
+} table SEC(".maps");
+
+/* The rest belongs to the namespace and outlives generations. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
+	__uint(max_entries, 4 * (VERDICT_ID_MASK + 1));
+	__type(key, __u32);
+	__type(value, __u64);
+} sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, VERDICT_ID_MASK + 1);
+	__type(key, __u32);
+	__type(value, struct counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, VERDICT_ID_MASK + 1);
+	__type(key, __u32);
+	__type(value, struct registry_entry);
+} registry SEC(".maps");
+
+struct loop {
+	struct walk walk;
+	const __u8 *table;
+};
+
+static long step(__u64 i, struct loop *loop)
+{
+	return lookup_step(loop->table, &params, &loop->walk);
+}
+
+/* Actions that need more than a glance: port lists, sources, devices. */
+static __noinline __u32 walk(struct bpf_sk_lookup *ctx, const __u8 *table, __u32 action)
+{
+	struct loop loop = {
+		.walk = {
+			.action = action,
+			.proto = ctx->protocol == IPPROTO_TCP ? PROTO_BIT_TCP : PROTO_BIT_UDP,
+			.port = ctx->local_port,
+			.ifindex = ctx->ingress_ifindex,
+			.v6 = ctx->family != AF_INET,
+		},
+		.table = table,
+	};
+	struct walk *w = &loop.walk;
+
+	if (w->v6) {
+		w->src[0] = ctx->remote_ip6[0];
+		w->src[1] = ctx->remote_ip6[1];
+		w->src[2] = ctx->remote_ip6[2];
+		w->src[3] = ctx->remote_ip6[3];
+		w->src_hi = (__u64)bpf_ntohl(w->src[0]) << 32 | bpf_ntohl(w->src[1]);
+		w->src_lo = (__u64)bpf_ntohl(w->src[2]) << 32 | bpf_ntohl(w->src[3]);
+	} else {
+		w->src[0] = ctx->remote_ip4;
+		w->src_lo = bpf_ntohl(w->src[0]);
+	}
+	bpf_loop(WALK_STEPS_MAX, step, &loop, 0);
+	return w->action & ACTION_TAG ? ACTION_VERDICT : w->action;
+}
+
+/* Action for the packet's destination. */
+static __always_inline __u32 find(struct bpf_sk_lookup *ctx, const __u8 *table)
+{
+	__u64 hi, lo;
+
+	if (ctx->family == AF_INET)
+		return lookup_prefix4(table, &params, bpf_ntohl(ctx->local_ip4));
+	hi = (__u64)bpf_ntohl(ctx->local_ip6[0]) << 32 | bpf_ntohl(ctx->local_ip6[1]);
+	lo = (__u64)bpf_ntohl(ctx->local_ip6[2]) << 32 | bpf_ntohl(ctx->local_ip6[3]);
+	return lookup_prefix6(table, &params, hi, lo);
+}
+
+/* The verdict word for the packet. */
+static __always_inline __u32 classify(struct bpf_sk_lookup *ctx)
+{
+	__u32 zero = 0, action, tag;
+	const __u8 *t = bpf_map_lookup_elem(&table, &zero);
+
+	if (!t)
+		return VERDICT_PASS;
+	action = find(ctx, t);
+	tag = action & ACTION_TAG;
+	if (tag == ACTION_PORT || tag == ACTION_PROTO)
+		action = lookup_inline_action(
+			t, &params, action,
+			ctx->protocol == IPPROTO_TCP ? PROTO_BIT_TCP : PROTO_BIT_UDP,
+			ctx->local_port,
+			ctx->family == AF_INET ? params.v4.fallback : params.v6.fallback);
+	if (action & ACTION_TAG)
+		action = walk(ctx, t, action);
+	return action >> ACTION_SHIFT;
+}
+
+static __always_inline void count_error(struct counters *c, long err)
+{
+	switch (err) {
+	case -EAFNOSUPPORT:
+		c->eafnosupport++;
+		break;
+	case -EPROTOTYPE:
+		c->eprototype++;
+		break;
+	case -ESOCKTNOSUPPORT:
+		c->esocktnosupport++;
+		break;
+	default:
+		c->other++;
+	}
+}
+
+/* Gives the packet to the service's socket, or to its policy where there is none. */
+static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 verdict)
+{
+	__u32 id = verdict >> VERDICT_ID_SHIFT & VERDICT_ID_MASK;
+	__u32 slot = SLOT(id, ctx->protocol == IPPROTO_UDP, ctx->family != AF_INET);
+	struct counters *c = bpf_map_lookup_elem(&counters, &id);
+	struct bpf_sock *sk = bpf_map_lookup_elem(&sockets, &slot);
+	long err;
+
+	if (!c)
+		goto unusable;
+	if (!sk && ctx->family == AF_INET) {
+		/* A dual-stack socket serves IPv4 too. */
+		slot = SLOT(id, ctx->protocol == IPPROTO_UDP, 1);
+		sk = bpf_map_lookup_elem(&sockets, &slot);
+	}
+	if (!sk) {
+		c->missing++;
+		goto no_socket;
+	}
+	err = bpf_sk_assign(ctx, sk, 0);
+	bpf_sk_release(sk);
+	if (!err) {
+		c->steered++;
+		return SK_PASS;
+	}
+	count_error(c, err);
+no_socket:
+	return verdict & VERDICT_MISSING_PASS ? SK_PASS : SK_DROP;
+unusable:
+	if (sk)
+		bpf_sk_release(sk);
+	return SK_DROP;
+}
+
+SEC("sk_lookup")
+int anybind_dispatch(struct bpf_sk_lookup *ctx)
+{
+	__u32 verdict = classify(ctx);
+
+	switch (verdict & VERDICT_KIND) {
+	case VERDICT_SERVICE:
+		return steer(ctx, verdict);
+	case VERDICT_DROP:
+		return SK_DROP;
+	default:
+		return SK_PASS;
+	}
+}
+
+/* The hook's helpers are open to every licence; this names ours to the kernel. */
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* From the rules of one destination prefix to one action. */
+#ifndef ANYBIND_BUILDER_H
+#define ANYBIND_BUILDER_H
+
+#include "nodes.h"
+#include "prefixes.h"
+#include "ruleset.h"
+
+/* Where compiled rules go, and what is needed on the way. */
+struct builder {
+	const struct anybind_ruleset *rs;
+	struct nodes nodes;
+	struct lines lines;
+	struct source_memo *memos; /* SOURCES nodes made so far */
+	size_t n_memos, cap_memos;
+};
+
+/* The index in `words` of a rule's verdict; verdicts are there before any node. */
+uint32_t builder_verdict_index(const struct rule *rule);
+int builder_add_verdicts(struct builder *builder);
+
+/*
+ * @rules: all @n rules of one prefix, in canonical order. @other: the action
+ * of the next shorter prefix, for packets that none of them takes; @fallback:
+ * that of /0. -ENOMEM, -E2BIG.
+ */
+int ports_compile(struct builder *builder, const struct rule *rules, size_t n, uint32_t other,
+		  uint32_t fallback, uint32_t *ret_action);
+
+/*
+ * The action for @n rules that all have the same destination prefix, protocol
+ * and width of port range, strongest first; @other where none matches.
+ */
+int sources_compile(struct builder *builder, const struct rule *const *rules, size_t n,
+		    uint32_t other, uint32_t *ret_action);
+
+uint32_t verdict_action(const struct builder *builder, const struct rule *rule);
+void builder_free(struct builder *builder);
+
+#endif

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Which rule decides over a packet, and why not another. The answer comes from
+ * the rules by the plain reference (ruleset_match()); the compiled table and
+ * the kernel's test run of the program must both give the same.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "dispatcher.h"
+#include "error.h"
+#include "inspect.h"
+#include "text.h"
+
+#define CANDIDATES_MAX 16
+#define REASON_MAX 200
+/* A service may get another socket while we look; then we look again. */
+#define TRIES 3
+
+struct explanation {
+	struct anybind_explanation public;
+	char rule[RULE_TEXT_MAX], reason[REASON_MAX], check_text[REASON_MAX];
+	char service[ANYBIND_NAME_MAX + 1];
+	struct anybind_socket_info socket;
+	struct socket_text socket_text;
+	struct anybind_candidate candidates[CANDIDATES_MAX];
+	char texts[CANDIDATES_MAX][RULE_TEXT_MAX], reasons[CANDIDATES_MAX][REASON_MAX];
+};
+
+void anybind_explanation_free(struct anybind_explanation *explanation)
+{
+	free((struct explanation *)explanation);
+}
+
+/* The question, and what is needed to answer it. */
+struct question {
+	const struct anybind_ruleset *rs;
+	const struct table *table;
+	const struct generation *generation;
+	const struct registry *registry;
+	struct test_run run; /* addresses, ports, family and protocol */
+	uint32_t ifindex;    /* 0: none given */
+	uint16_t dev;	     /* of the ruleset, as rules were resolved; 0: none */
+	const char *dev_name;
+};
+
+/* ---- the rules' answer ---- */
+
+static bool rule_takes(const struct question *q, const struct rule *rule)
+{
+	return rule_matches(rule, q->run.family, q->run.proto, q->run.dst, q->run.dst_port,
+			    q->run.src, q->dev);
+}
+
+static bool covers_destination(const struct question *q, const struct rule *rule)
+{
+	return rule->family == q->run.family && rule->proto == q->run.proto &&
+	       prefix_equal(rule->dst, q->run.dst, rule->dst_len);
+}
+
+/* Why @rule does not match although its prefix does. */
+static void why_not(const struct question *q, const struct rule *rule, char ret[REASON_MAX])
+{
+	char prefix[PREFIX_TEXT_MAX], source[PREFIX_TEXT_MAX];
+
+	if (q->run.dst_port < rule->port_lo || q->run.dst_port > rule->port_hi)
+		snprintf(ret, REASON_MAX, "port %u is not in it", q->run.dst_port);
+	else if (!prefix_equal(rule->src, q->run.src, rule->src_len))
+		snprintf(ret, REASON_MAX, "source %s is not in %s",
+			 text_of_prefix(q->run.family, q->run.src,
+					q->run.family == 4 ? 32 : 128, source),
+			 text_of_prefix(rule->family, rule->src, rule->src_len, prefix));
+	else if (q->dev_name)
+		snprintf(ret, REASON_MAX, "the packet comes in by %s%s", q->dev_name,
+			 q->dev ? "" : ", which is not the interface the rule was resolved to");
+	else
+		snprintf(ret, REASON_MAX, "no incoming interface was given");
+}
+
+/* By what @strong comes before @weak, both of which match; behind @intro. */
+static void why_before(const struct rule *strong, const struct rule *weak, const char *intro,
+		       char ret[REASON_MAX])
+{
+	unsigned int strong_width = strong->port_hi - strong->port_lo + 1u;
+	unsigned int weak_width = weak->port_hi - weak->port_lo + 1u;
+
+	if (strong->dst_len != weak->dst_len)
+		snprintf(ret, REASON_MAX, "%sa longer destination prefix (/%u before /%u)", intro,
+			 strong->dst_len, weak->dst_len);
+	else if (strong_width != weak_width)
+		snprintf(ret, REASON_MAX, "%sa narrower port range (%u before %u)", intro,
+			 strong_width, weak_width);
+	else if (strong->src_len != weak->src_len)
+		snprintf(ret, REASON_MAX, "%sa longer source prefix (/%u before /%u)", intro,
+			 strong->src_len, weak->src_len);
+	else
+		snprintf(ret, REASON_MAX, "%sthe interface's name", intro);
+}
+
+static int by_precedence(const void *pa, const void *pb)
+{
+	const struct rule *a = *(const struct rule *const *)pa;
+	const struct rule *b = *(const struct rule *const *)pb;
+	int r = rule_precedence(a, b);
+
+	return r ? r : rule_compare(a, b);
+}
+
+static void add_candidate(struct explanation *e, const struct question *q,
+			  const struct rule *winner, const struct rule *rule)
+{
+	size_t i = e->public.n_candidates;
+	struct anybind_candidate *c = &e->candidates[i];
+
+	if (i == CANDIDATES_MAX) {
+		e->public.n_omitted++;
+		return;
+	}
+	e->public.n_candidates++;
+	c->text = ruleset_rule_text(q->rs, rule, e->texts[i]);
+	c->matches = rule_takes(q, rule);
+	c->reason = e->reasons[i];
+	if (c->matches)
+		why_before(winner, rule, "the deciding rule has ", e->reasons[i]);
+	else
+		why_not(q, rule, e->reasons[i]);
+}
+
+/*
+ * The rules that somebody might have expected to win: stronger ones that do
+ * not match, and weaker ones that do.
+ */
+static int list_candidates(struct explanation *e, const struct question *q,
+			   const struct rule *winner)
+{
+	_cleanup_free_ const struct rule **rules = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < q->rs->n_rules; i++)
+		n += covers_destination(q, &q->rs->rules[i]);
+	rules = calloc(n + 1, sizeof(*rules));
+	if (!rules)
+		return -ENOMEM;
+	n = 0;
+	for (size_t i = 0; i < q->rs->n_rules; i++)
+		if (covers_destination(q, &q->rs->rules[i]))
+			rules[n++] = &q->rs->rules[i];
+	qsort(rules, n, sizeof(*rules), by_precedence);
+	for (size_t i = 0; i < n; i++)
+		if (rules[i] != winner &&
+		    (rule_takes(q, rules[i]) || !winner || rule_precedence(rules[i], winner) < 0))
+			add_candidate(e, q, winner, rules[i]);
+	return 0;
+}
+
+/* Why @winner decides: what sets it off from the next that matches. */
+static void why_winner(struct explanation *e, const struct question *q, const struct rule *winner)
+{
+	const struct rule *next = NULL;
+
+	for (size_t i = 0; i < q->rs->n_rules; i++) {
+		const struct rule *rule = &q->rs->rules[i];
+
+		if (rule != winner && rule_takes(q, rule) &&
+		    (!next || rule_precedence(rule, next) < 0))
+			next = rule;
+	}
+	if (next)
+		why_before(winner, next, "of the rules that match it has ", e->reason);
+	else
+		snprintf(e->reason, REASON_MAX, "no other rule matches");
+}
+
+static int answer_from_rules(struct explanation *e, const struct question *q)
+{
+	ssize_t i = ruleset_match(q->rs, q->run.family, q->run.proto, q->run.dst, q->run.dst_port,
+				  q->run.src, q->dev);
+	const struct rule *winner = i < 0 ? NULL : &q->rs->rules[i];
+
+	e->public.action = ANYBIND_PASS;
+	e->public.reason = e->reason;
+	if (winner) {
+		e->public.action = winner->action;
+		e->public.rule = ruleset_rule_text(q->rs, winner, e->rule);
+		why_winner(e, q, winner);
+	} else {
+		snprintf(e->reason, REASON_MAX, "no rule matches");
+	}
+	if (winner && winner->action == ANYBIND_BIND) {
+		const struct service *service = &q->rs->services[winner->service];
+
+		memcpy(e->service, service->name, sizeof(e->service));
+		e->public.service = e->service;
+		e->public.missing_pass = service->missing_pass;
+	}
+	e->public.candidates = e->candidates;
+	return list_candidates(e, q, winner);
+}
+
+/* ---- the table's and the kernel's ---- */
+
+/* The verdict word that rules give, in the table's terms. */
+static uint32_t expected_verdict(const struct question *q, uint16_t dev)
+{
+	ssize_t i = ruleset_match(q->rs, q->run.family, q->run.proto, q->run.dst, q->run.dst_port,
+				  q->run.src, dev);
+	const struct service *service;
+
+	if (i < 0 || q->rs->rules[i].action == ANYBIND_PASS)
+		return VERDICT_PASS;
+	if (q->rs->rules[i].action == ANYBIND_DROP)
+		return VERDICT_DROP;
+	service = &q->rs->services[q->rs->rules[i].service];
+	return VERDICT_SERVICE | service->id << VERDICT_ID_SHIFT |
+	       (service->missing_pass ? VERDICT_MISSING_PASS : 0);
+}
+
+static uint32_t table_verdict(const struct question *q, uint32_t ifindex)
+{
+	return table_lookup(q->table, q->run.family, q->run.proto, q->run.dst, q->run.dst_port,
+			    q->run.src, ifindex);
+}
+
+/* The slot and cookie of the socket that a verdict leads to; cookie 0: none. */
+static uint64_t socket_of(const struct question *q, uint32_t verdict, uint32_t *ret_slot)
+{
+	uint32_t id = verdict >> VERDICT_ID_SHIFT & VERDICT_ID_MASK;
+	uint64_t cookie = 0;
+
+	if ((verdict & VERDICT_KIND) != VERDICT_SERVICE)
+		return 0;
+	*ret_slot = SLOT(id, q->run.proto == IPPROTO_UDP, q->run.family == 6);
+	if (kernel_slot_cookie(q->registry->maps.sockets, *ret_slot, &cookie) < 0 &&
+	    q->run.family == 4) {
+		*ret_slot = SLOT(id, q->run.proto == IPPROTO_UDP, 1);
+		if (kernel_slot_cookie(q->registry->maps.sockets, *ret_slot, &cookie) < 0)
+			cookie = 0;
+	}
+	return cookie;
+}
+
+/* What the kernel should do with a verdict whose service has no usable socket. */
+static bool passes_without_socket(uint32_t verdict)
+{
+	if ((verdict & VERDICT_KIND) == VERDICT_SERVICE)
+		return verdict & VERDICT_MISSING_PASS;
+	return (verdict & VERDICT_KIND) == VERDICT_PASS;
+}
+
+/*
+ * Compares one test run with @verdict, whose socket is @cookie. A socket that
+ * the kernel refuses (IPv6 only, shut down) counts as agreement: the policy
+ * for a missing one decides, and *ret_refused says so.
+ */
+static enum anybind_kernel_check compare(const struct question *q, uint32_t verdict,
+					 uint64_t cookie, bool *ret_refused, int *ret_error)
+{
+	struct test_run run = q->run;
+	int r = kernel_test_run(q->generation->program, &run);
+
+	*ret_refused = false;
+	*ret_error = r;
+	if (r == -EOPNOTSUPP && cookie) {
+		*ret_error = 0;
+		return ANYBIND_CHECK_GROUP;
+	}
+	if (r < 0)
+		return ANYBIND_CHECK_DISAGREES;
+	if (cookie && run.cookie == cookie && run.pass)
+		return ANYBIND_CHECK_AGREES;
+	if (run.cookie || run.pass != passes_without_socket(verdict))
+		return ANYBIND_CHECK_DISAGREES;
+	*ret_refused = cookie;
+	return ANYBIND_CHECK_AGREES;
+}
+
+static void say_check(struct explanation *e, const struct question *q, int error, bool refused)
+{
+	const char *device = q->ifindex ? " (without the interface, which a test run cannot have)"
+					: "";
+
+	switch (e->public.check) {
+	case ANYBIND_CHECK_AGREES:
+		snprintf(e->check_text, REASON_MAX, "the kernel's test run agrees%s%s", device,
+			 refused ? "; it refuses the registered socket for this packet" : "");
+		break;
+	case ANYBIND_CHECK_GROUP:
+		snprintf(e->check_text, REASON_MAX,
+			 "the kernel's test run chose a reuseport group's socket%s", device);
+		break;
+	case ANYBIND_CHECK_DISAGREES:
+		if (error)
+			snprintf(e->check_text, REASON_MAX, "the kernel's test run failed: %s",
+				 strerrordesc_np(-error));
+		else
+			snprintf(e->check_text, REASON_MAX,
+				 "the kernel's test run came to something else%s", device);
+	}
+	e->public.check_text = e->check_text;
+}
+
+static void answer_from_kernel(struct explanation *e, const struct question *q,
+			       const struct census *census)
+{
+	uint32_t verdict = expected_verdict(q, q->dev), slot = 0, ignored = 0;
+	/* A test run has no interface: what is compared is the answer without one. */
+	uint32_t plain = expected_verdict(q, 0);
+	bool refused = false;
+	int error = 0;
+
+	e->public.check = ANYBIND_CHECK_DISAGREES;
+	if (table_verdict(q, q->ifindex) != verdict || table_verdict(q, 0) != plain) {
+		snprintf(e->check_text, REASON_MAX, "the compiled table and the rules differ");
+		e->public.check_text = e->check_text;
+		return;
+	}
+	for (int try = 0; try < TRIES && e->public.check == ANYBIND_CHECK_DISAGREES; try++)
+		e->public.check =
+			compare(q, plain, socket_of(q, plain, &ignored), &refused, &error);
+	say_check(e, q, error, refused);
+	if (verdict != plain)
+		refused = false;
+	if ((verdict & VERDICT_KIND) != VERDICT_SERVICE)
+		return;
+	e->socket.cookie = socket_of(q, verdict, &slot);
+	e->public.missing = !e->socket.cookie || refused;
+	if (!e->socket.cookie)
+		return;
+	census_describe(census, slot, e->socket.cookie, &e->socket, &e->socket_text);
+	e->public.socket = &e->socket;
+}
+
+/* ---- the question ---- */
+
+static void split_address(const struct sockaddr_storage *address, uint8_t ret_addr[16],
+			  uint16_t *ret_port, uint8_t *ret_family)
+{
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+
+	memset(ret_addr, 0, 16);
+	*ret_family = address->ss_family == AF_INET6 ? 6 : 4;
+	if (*ret_family == 6)
+		memcpy(ret_addr, &v6->sin6_addr, 16);
+	else
+		memcpy(ret_addr, &v4->sin_addr, 4);
+	*ret_port = ntohs(*ret_family == 6 ? v6->sin6_port : v4->sin_port);
+}
+
+static int ask(const struct anybind *a, const struct anybind_flow *flow, struct question *q,
+	       struct anybind_report *report)
+{
+	uint8_t source_family;
+	int r;
+
+	split_address(&flow->destination, q->run.dst, &q->run.dst_port, &q->run.family);
+	split_address(&flow->source, q->run.src, &q->run.src_port, &source_family);
+	if (source_family != q->run.family)
+		return report_error(report, -EINVAL, "Give two addresses of one family.",
+				    "source is IPv%u, destination IPv%u", source_family,
+				    q->run.family);
+	if (flow->protocol != IPPROTO_TCP && flow->protocol != IPPROTO_UDP)
+		return report_error(report, -EINVAL, NULL, "the protocol is neither tcp nor udp");
+	q->run.proto = flow->protocol;
+	if (!flow->dev)
+		return 0;
+	r = facts_ifindex(&a->ns, flow->dev);
+	if (r <= 0) {
+		char quoted[QUOTED_MAX];
+
+		return report_error(report, r ? r : -ENODEV, "`ip link` lists what there is.",
+				    "no interface %s in namespace %s",
+				    text_quote(flow->dev, strlen(flow->dev), quoted), a->ns.name);
+	}
+	q->ifindex = r;
+	q->dev_name = flow->dev;
+	for (size_t i = 0; i < q->rs->n_devices; i++)
+		if (q->rs->devices[i].ifindex == q->ifindex)
+			q->dev = i + 1;
+	return 0;
+}
+
+static int answer(struct explanation *e, const struct anybind *a, const struct question *q,
+		  struct anybind_report *report)
+{
+	struct census census = { 0 };
+	int r = answer_from_rules(e, q);
+
+	if (!r)
+		r = census_take(&census, &a->ns);
+	if (r < 0)
+		return report_error(report, r, NULL, "cannot look at the namespace's sockets: %s",
+				    strerrordesc_np(-r));
+	answer_from_kernel(e, q, &census);
+	census_free(&census);
+	if (e->public.check != ANYBIND_CHECK_DISAGREES)
+		return 0;
+	return report_error(report, -EUCLEAN,
+			    "Ask again, in case something changed just now; if it stays, report it "
+			    "with the output of `anybind rules`.",
+			    "explain is not sure: %s", e->check_text);
+}
+
+int anybind_explain(struct anybind *a, const struct anybind_flow *flow,
+		    struct anybind_explanation **ret_explanation, struct anybind_report *report)
+{
+	struct explanation *e = calloc(1, sizeof(*e));
+	struct current current = CURRENT_NONE;
+	struct anybind_ruleset *rs = NULL;
+	struct registry registry = { 0 };
+	struct question q = { 0 };
+	bool answered = false;
+	int r;
+
+	if (!e)
+		return report_oom(report);
+	r = dispatcher_read(a, &current, report);
+	if (!r)
+		r = table_ruleset(&current.table, &rs, report);
+	if (!r) {
+		q = (struct question){ rs, &current.table, &current.generation, &registry };
+		r = ask(a, flow, &q, report);
+	}
+	if (!r) {
+		r = registry_open(&registry, &current.maps, false);
+		if (r < 0)
+			report_error(report, r, NULL, "cannot read the registry of services: %s",
+				     strerrordesc_np(-r));
+	}
+	if (!r) {
+		r = answer(e, a, &q, report);
+		answered = !r || r == -EUCLEAN;
+	}
+	registry_close(&registry);
+	anybind_ruleset_free(rs);
+	current_close(&current);
+	if (answered)
+		*ret_explanation = &e->public;
+	else
+		free(e);
+	return r;
+}

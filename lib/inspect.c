@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* status and services. */
+#include "inspect.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "dispatcher.h"
+#include "error.h"
+#include "text.h"
+
+/* ---- census ---- */
+
+static int by_cookie(const void *a, const void *b)
+{
+	uint64_t x = ((const struct listener *)a)->cookie, y = ((const struct listener *)b)->cookie;
+
+	return x < y ? -1 : x > y;
+}
+
+int census_take(struct census *ret, const struct netns *ns)
+{
+	struct census census = { 0 };
+	int r = facts_listeners(ns, &census.listeners, &census.n);
+
+	if (r < 0)
+		return r;
+	qsort(census.listeners, census.n, sizeof(*census.listeners), by_cookie);
+	census.owners = calloc(census.n + 1, sizeof(*census.owners));
+	if (!census.owners) {
+		census_free(&census);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < census.n; i++)
+		census.owners[i].inode = census.listeners[i].inode;
+	/* Without a look into /proc the owners stay unknown; the rest is true. */
+	process_find_owners(census.owners, census.n);
+	*ret = census;
+	return 0;
+}
+
+void census_free(struct census *census)
+{
+	free(census->listeners);
+	free(census->owners);
+	*census = (struct census){ 0 };
+}
+
+static void listener_text(const struct listener *l, char ret[ENDPOINT_TEXT_MAX])
+{
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(l->port) };
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(l->port) };
+
+	memcpy(&v4.sin_addr, l->addr, 4);
+	memcpy(&v6.sin6_addr, l->addr, 16);
+	text_of_endpoint(l->family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6,
+			 ret);
+}
+
+/* Sockets bound to the same place: a reuseport group where there are several. */
+static unsigned int members(const struct census *census, const struct listener *l)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < census->n; i++) {
+		const struct listener *m = &census->listeners[i];
+
+		n += m->family == l->family && m->protocol == l->protocol && m->port == l->port &&
+		     m->ifindex == l->ifindex && !memcmp(m->addr, l->addr, sizeof(l->addr));
+	}
+	return n;
+}
+
+void census_describe(const struct census *census, uint32_t slot, uint64_t cookie,
+		     struct anybind_socket_info *ret, struct socket_text *text)
+{
+	struct listener key = { .cookie = cookie };
+	const struct listener *l = bsearch(&key, census->listeners, census->n, sizeof(key), by_cookie);
+
+	*ret = (struct anybind_socket_info){
+		.family = slot & 1 ? AF_INET6 : AF_INET,
+		.protocol = slot & 2 ? IPPROTO_UDP : IPPROTO_TCP,
+		.cookie = cookie,
+		.members = 1,
+	};
+	if (!l)
+		return;
+	listener_text(l, text->address);
+	ret->address = text->address;
+	ret->members = members(census, l);
+	ret->reuseport = ret->members > 1;
+	ret->pid = census->owners[l - census->listeners].pid;
+	if (ret->pid) {
+		memcpy(text->program, census->owners[l - census->listeners].program,
+		       sizeof(text->program));
+		ret->program = text->program;
+	}
+}
+
+/* ---- services ---- */
+
+struct anybind_services {
+	size_t n;
+	struct anybind_service_info *infos;
+	struct room { /* what an info points to */
+		char name[ANYBIND_NAME_MAX + 1];
+		struct anybind_socket_info sockets[4];
+		struct socket_text texts[4];
+	} *rooms;
+};
+
+void anybind_services_free(struct anybind_services *services)
+{
+	if (!services)
+		return;
+	free(services->infos);
+	free(services->rooms);
+	free(services);
+}
+
+size_t anybind_services_count(const struct anybind_services *services)
+{
+	return services->n;
+}
+
+const struct anybind_service_info *anybind_services_get(const struct anybind_services *services,
+							size_t i)
+{
+	return i < services->n ? &services->infos[i] : NULL;
+}
+
+static void fill_sockets(const struct registry *registry, const struct census *census, uint32_t id,
+			 struct anybind_service_info *info, struct room *room)
+{
+	uint64_t cookie;
+
+	info->sockets = room->sockets;
+	for (uint32_t slot = SLOT(id, 0, 0); slot <= SLOT(id, 1, 1); slot++) {
+		if (kernel_slot_cookie(registry->maps.sockets, slot, &cookie) < 0)
+			continue;
+		census_describe(census, slot, cookie, &room->sockets[info->n_sockets],
+				&room->texts[info->n_sockets]);
+		info->n_sockets++;
+	}
+}
+
+static int fill_service(struct anybind_services *services, const struct registry *registry,
+			const struct census *census, const char *name, uint32_t id)
+{
+	struct anybind_service_info *info = &services->infos[services->n];
+	struct room *room = &services->rooms[services->n];
+	struct counters c;
+	int r = kernel_counters(registry->maps.counters, id, &c);
+
+	if (r < 0)
+		return r;
+	memcpy(room->name, name, strlen(name) + 1);
+	*info = (struct anybind_service_info){
+		.name = room->name,
+		.counters = { c.steered, c.missing, c.eafnosupport, c.eprototype,
+			      c.esocktnosupport, c.other },
+	};
+	fill_sockets(registry, census, id, info, room);
+	services->n++;
+	return 0;
+}
+
+static int by_service_name(const void *a, const void *b)
+{
+	return strcmp(((const struct anybind_service_info *)a)->name,
+		      ((const struct anybind_service_info *)b)->name);
+}
+
+/* Those of the registry that rules name or that have sockets. */
+static int collect(struct anybind_services *services, const struct registry *registry,
+		   const struct census *census, const struct anybind_ruleset *rs)
+{
+	for (uint32_t id = 0; id < REGISTRY_SIZE; id++) {
+		const char *name = registry_name(registry, id);
+		int service = name ? ruleset_find_service(rs, name) : -1;
+		int r;
+
+		if (!name || (service < 0 && !registry_has_socket(registry, id)))
+			continue;
+		r = fill_service(services, registry, census, name, id);
+		if (r < 0)
+			return r;
+		if (service >= 0)
+			services->infos[services->n - 1].missing_pass =
+				rs->services[service].missing_pass;
+	}
+	qsort(services->infos, services->n, sizeof(*services->infos), by_service_name);
+	return 0;
+}
+
+static int count_rules(struct anybind_services *services, const struct anybind_ruleset *rs)
+{
+	_cleanup_free_ size_t *counts = calloc(rs->n_services + 1, sizeof(*counts));
+
+	if (!counts)
+		return -ENOMEM;
+	for (size_t i = 0; i < rs->n_rules; i++)
+		if (rs->rules[i].action == ANYBIND_BIND)
+			counts[rs->rules[i].service]++;
+	for (size_t i = 0; i < services->n; i++) {
+		int service = ruleset_find_service(rs, services->infos[i].name);
+
+		services->infos[i].rules = service < 0 ? 0 : counts[service];
+	}
+	return 0;
+}
+
+static int list_services(struct anybind_services **ret, const struct anybind *a,
+			 const struct current *current, const struct anybind_ruleset *rs)
+{
+	struct anybind_services *services = calloc(1, sizeof(*services));
+	struct registry registry = { 0 };
+	struct census census = { 0 };
+	int r = -ENOMEM;
+
+	if (!services)
+		return -ENOMEM;
+	services->infos = calloc(REGISTRY_SIZE, sizeof(*services->infos));
+	services->rooms = calloc(REGISTRY_SIZE, sizeof(*services->rooms));
+	if (services->infos && services->rooms)
+		r = registry_open(&registry, &current->maps, false);
+	if (!r)
+		r = census_take(&census, &a->ns);
+	if (!r)
+		r = collect(services, &registry, &census, rs);
+	if (!r)
+		r = count_rules(services, rs);
+	census_free(&census);
+	registry_close(&registry);
+	if (r < 0)
+		anybind_services_free(services);
+	else
+		*ret = services;
+	return r;
+}
+
+int anybind_services(struct anybind *a, struct anybind_services **ret_services,
+		     struct anybind_report *report)
+{
+	struct current current = CURRENT_NONE;
+	struct anybind_ruleset *rs = NULL;
+	int r = dispatcher_read(a, &current, report);
+
+	if (r < 0)
+		return r;
+	r = table_ruleset(&current.table, &rs, report);
+	if (!r) {
+		r = list_services(ret_services, a, &current, rs);
+		if (r < 0)
+			report_error(report, r, NULL, "cannot list services: %s",
+				     strerrordesc_np(-r));
+	}
+	anybind_ruleset_free(rs);
+	current_close(&current);
+	return r;
+}
+
+/* ---- status ---- */
+
+struct status {
+	struct anybind_status public;
+	char path[PATH_MAX];
+	struct device *names;
+	struct anybind_device_info *devices;
+	uint32_t *others;
+};
+
+void anybind_status_free(struct anybind_status *status)
+{
+	struct status *s = (struct status *)status;
+
+	if (!s)
+		return;
+	free(s->names);
+	free(s->devices);
+	free(s->others);
+	free(s);
+}
+
+static int status_devices(struct status *s, const struct anybind *a,
+			  const struct anybind_ruleset *rs)
+{
+	s->names = calloc(rs->n_devices + 1, sizeof(*s->names));
+	s->devices = calloc(rs->n_devices + 1, sizeof(*s->devices));
+	if (!s->names || !s->devices)
+		return -ENOMEM;
+	for (size_t i = 0; i < rs->n_devices; i++) {
+		int now = facts_ifindex(&a->ns, rs->devices[i].name);
+
+		s->names[i] = rs->devices[i];
+		s->devices[i] = (struct anybind_device_info){
+			s->names[i].name, rs->devices[i].ifindex, now > 0 ? now : 0,
+		};
+	}
+	s->public.devices = s->devices;
+	s->public.n_devices = rs->n_devices;
+	return 0;
+}
+
+/* Programs on the namespace besides ours; a failure leaves the list empty. */
+static void status_others(struct status *s, const struct anybind *a)
+{
+	size_t n = 0, kept = 0;
+
+	if (kernel_attached(a->ns.fd, &s->others, &n) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (!s->public.loaded || s->others[i] != s->public.program_id)
+			s->others[kept++] = s->others[i];
+	s->public.others = s->others;
+	s->public.n_others = kept;
+}
+
+static int status_loaded(struct status *s, const struct anybind *a, const struct current *current,
+			 struct anybind_report *report)
+{
+	const struct table_header *h = current->table.header;
+	struct anybind_status *p = &s->public;
+	struct anybind_ruleset *rs;
+	int r = table_ruleset(&current->table, &rs, report);
+
+	if (r < 0)
+		return r;
+	p->loaded = true;
+	p->generation = h->generation;
+	p->changed = h->changed;
+	p->program_id = current->info.program_id;
+	p->link_id = current->info.link_id;
+	p->layout = h->layout;
+	p->rules = h->n_rules;
+	p->services = h->n_services;
+	p->table_bytes = table_lookup_bytes(&current->table);
+	p->rules_bytes = table_rules_bytes(&current->table);
+	r = status_devices(s, a, rs);
+	anybind_ruleset_free(rs);
+	return r < 0 ? report_oom(report) : 0;
+}
+
+int anybind_status(struct anybind *a, struct anybind_status **ret_status,
+		   struct anybind_report *report)
+{
+	struct current current = CURRENT_NONE;
+	struct status *s = calloc(1, sizeof(*s));
+	int r = -ENOENT;
+
+	if (!s)
+		return report_oom(report);
+	s->public.netns_cookie = a->ns.cookie;
+	s->public.netns_inode = a->ns.inode;
+	memcpy(s->path, a->state.path, sizeof(a->state.path));
+	s->public.path = s->path;
+	if (a->has_bpffs)
+		r = state_read(&a->state, &current, report);
+	if (!r)
+		r = status_loaded(s, a, &current, report);
+	current_close(&current);
+	if (r < 0 && r != -ENOENT) {
+		anybind_status_free(&s->public);
+		return r;
+	}
+	status_others(s, a);
+	*ret_status = &s->public;
+	return 0;
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "kernel.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "cleanup.h"
+#include "dispatch.skel.h"
+#include "error.h"
+#include "system.h"
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void kernel_maps_close(struct kernel_maps *maps)
+{
+	close_fd(&maps->sockets);
+	close_fd(&maps->counters);
+	close_fd(&maps->registry);
+}
+
+void generation_close(struct generation *generation)
+{
+	close_fd(&generation->program);
+	close_fd(&generation->table);
+}
+
+/* ---- what libbpf says ---- */
+
+#define LOG_MAX (256 << 10)
+
+static __thread char *log_text;
+static __thread size_t log_used;
+
+__attribute__((format(printf, 2, 0))) static int keep_log(enum libbpf_print_level level,
+							  const char *format, va_list args)
+{
+	int n;
+
+	if (!log_text || level == LIBBPF_DEBUG)
+		return 0;
+	n = vsnprintf(log_text + log_used, LOG_MAX - log_used, format, args);
+	if (n > 0)
+		log_used += (size_t)n < LOG_MAX - log_used ? (size_t)n : LOG_MAX - log_used - 1;
+	return 0;
+}
+
+/* ---- loading ---- */
+
+static int write_table(int map, const struct compiled *compiled, uint64_t number, uint64_t changed)
+{
+	size_t size;
+	void *image;
+	int r = kernel_mmap(map, true, &image, &size);
+
+	if (r < 0)
+		return r;
+	compile_write(compiled, number, changed, image);
+	/* Freezing is refused while a writable mapping exists. */
+	munmap(image, size);
+	return bpf_map_freeze(map) < 0 ? -errno : 0;
+}
+
+static int create_table(const struct compiled *compiled, uint64_t number, uint64_t changed)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts,
+		    .map_flags = BPF_F_MMAPABLE | BPF_F_RDONLY_PROG);
+	_cleanup_close_ int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "anybind_table", 4,
+						 compile_size(compiled), 1, &opts);
+	int r;
+
+	if (map < 0)
+		return -errno;
+	r = write_table(map, compiled, number, changed);
+	return r < 0 ? r : take_fd(&map);
+}
+
+static int reuse(struct bpf_map *map, int fd)
+{
+	return fd < 0 ? 0 : bpf_map__reuse_fd(map, fd);
+}
+
+static int keep(int *fd, const struct bpf_map *map)
+{
+	if (*fd < 0)
+		*fd = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3);
+	return *fd < 0 ? -errno : 0;
+}
+
+static int load_program(struct dispatch_bpf *skel, struct generation *gen,
+			struct kernel_maps *maps)
+{
+	int r = bpf_map__reuse_fd(skel->maps.table, gen->table);
+
+	if (!r)
+		r = reuse(skel->maps.sockets, maps->sockets);
+	if (!r)
+		r = reuse(skel->maps.counters, maps->counters);
+	if (!r)
+		r = reuse(skel->maps.registry, maps->registry);
+	if (!r)
+		r = dispatch_bpf__load(skel);
+	if (!r)
+		r = keep(&maps->sockets, skel->maps.sockets);
+	if (!r)
+		r = keep(&maps->counters, skel->maps.counters);
+	if (!r)
+		r = keep(&maps->registry, skel->maps.registry);
+	if (r < 0)
+		return r;
+	gen->program = fcntl(bpf_program__fd(skel->progs.anybind_dispatch), F_DUPFD_CLOEXEC, 3);
+	if (gen->program < 0)
+		return -errno;
+	return kernel_program_id(gen->program, &gen->program_id);
+}
+
+static int open_and_load(struct generation *gen, struct kernel_maps *maps,
+			 const struct compiled *compiled)
+{
+	struct dispatch_bpf *skel = dispatch_bpf__open();
+	int r;
+
+	if (!skel)
+		return -errno;
+	memcpy((void *)&skel->rodata->params, compile_params(compiled),
+	       sizeof(skel->rodata->params));
+	r = load_program(skel, gen, maps);
+	dispatch_bpf__destroy(skel);
+	return r;
+}
+
+int kernel_load(struct generation *ret, struct kernel_maps *maps, const struct compiled *compiled,
+		uint64_t number, uint64_t changed, struct anybind_report *report)
+{
+	_cleanup_free_ char *log = calloc(1, LOG_MAX);
+	struct generation gen = GENERATION_NONE;
+	libbpf_print_fn_t print;
+	int r;
+
+	if (!log)
+		return report_oom(report);
+	log_text = log;
+	log_used = 0;
+	print = libbpf_set_print(keep_log);
+	r = create_table(compiled, number, changed);
+	if (r >= 0) {
+		gen.table = r;
+		r = open_and_load(&gen, maps, compiled);
+	}
+	libbpf_set_print(print);
+	log_text = NULL;
+	if (r < 0) {
+		generation_close(&gen);
+		r = system_explain_bpf(r, compile_size(compiled), report);
+		if (*log)
+			report_detail(report, log);
+		return r;
+	}
+	*ret = gen;
+	return 0;
+}
+
+/* ---- links and pins ---- */
+
+int kernel_attach(int program, int netns_fd)
+{
+	int link = bpf_link_create(program, netns_fd, BPF_SK_LOOKUP, NULL);
+
+	return link < 0 ? -errno : link;
+}
+
+int kernel_swap(int link, int new_program, int old_program)
+{
+	LIBBPF_OPTS(bpf_link_update_opts, opts, .flags = BPF_F_REPLACE,
+		    .old_prog_fd = old_program);
+
+	return bpf_link_update(link, new_program, &opts) < 0 ? -errno : 0;
+}
+
+int kernel_detach(int link)
+{
+	return bpf_link_detach(link) < 0 ? -errno : 0;
+}
+
+int kernel_link_info(int link, struct link_info *ret)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(link, &info, &size) < 0)
+		return -errno;
+	if (info.type != BPF_LINK_TYPE_NETNS)
+		return -EUCLEAN;
+	*ret = (struct link_info){ info.id, info.prog_id, info.netns.netns_ino };
+	return 0;
+}
+
+int kernel_pin(int fd, const char *path)
+{
+	return bpf_obj_pin(fd, path) < 0 ? -errno : 0;
+}
+
+int kernel_open_pin(const char *path)
+{
+	int fd = bpf_obj_get(path);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int kernel_open_map(const char *path, bool write)
+{
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = write ? 0 : BPF_F_RDONLY);
+	int fd = bpf_obj_get_opts(path, &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int kernel_program_id(int program, uint32_t *ret)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(program, &info, &size) < 0)
+		return -errno;
+	*ret = info.id;
+	return 0;
+}
+
+int kernel_attached(int netns_fd, uint32_t **ret, size_t *ret_n)
+{
+	__u32 n = 64;
+	_cleanup_free_ uint32_t *ids = calloc(n, sizeof(*ids)); /* the kernel's own limit is 64 */
+
+	if (!ids)
+		return -ENOMEM;
+	if (bpf_prog_query(netns_fd, BPF_SK_LOOKUP, 0, NULL, ids, &n) < 0)
+		return -errno;
+	*ret = take_ptr(ids);
+	*ret_n = n;
+	return 0;
+}
+
+/* ---- maps ---- */
+
+int kernel_mmap(int map, bool write, void **ret, size_t *ret_size)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 info_size = sizeof(info);
+	size_t size;
+	void *value;
+
+	if (bpf_obj_get_info_by_fd(map, &info, &info_size) < 0)
+		return -errno;
+	if (info.type != BPF_MAP_TYPE_ARRAY || !(info.map_flags & BPF_F_MMAPABLE))
+		return -EUCLEAN;
+	/* The kernel keeps array elements 8 bytes aligned. */
+	size = ((size_t)info.value_size + 7) / 8 * 8 * info.max_entries;
+	value = mmap(NULL, size, write ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, map, 0);
+	if (value == MAP_FAILED)
+		return -errno;
+	*ret = value;
+	*ret_size = size;
+	return 0;
+}
+
+int kernel_slot_set(int sockets, uint32_t slot, int fd)
+{
+	__u64 value = fd;
+
+	return bpf_map_update_elem(sockets, &slot, &value, BPF_ANY) < 0 ? -errno : 0;
+}
+
+int kernel_slot_clear(int sockets, uint32_t slot)
+{
+	/* An empty slot is EINVAL to the kernel. */
+	if (bpf_map_delete_elem(sockets, &slot) < 0)
+		return errno == EINVAL ? -ENOENT : -errno;
+	return 0;
+}
+
+int kernel_slot_cookie(int sockets, uint32_t slot, uint64_t *ret)
+{
+	__u64 cookie;
+
+	if (bpf_map_lookup_elem(sockets, &slot, &cookie) < 0)
+		return -errno;
+	*ret = cookie;
+	return 0;
+}
+
+int kernel_counters(int counters, uint32_t id, struct counters *ret)
+{
+	int n = libbpf_num_possible_cpus();
+	_cleanup_free_ struct counters *each = n > 0 ? calloc(n, sizeof(*each)) : NULL;
+	struct counters sum = { 0 };
+
+	if (n < 0)
+		return n;
+	if (!each)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(counters, &id, each) < 0)
+		return -errno;
+	for (int i = 0; i < n; i++) {
+		sum.steered += each[i].steered;
+		sum.missing += each[i].missing;
+		sum.eafnosupport += each[i].eafnosupport;
+		sum.eprototype += each[i].eprototype;
+		sum.esocktnosupport += each[i].esocktnosupport;
+		sum.other += each[i].other;
+	}
+	*ret = sum;
+	return 0;
+}
+
+int kernel_counters_reset(int counters, uint32_t id)
+{
+	int n = libbpf_num_possible_cpus();
+	_cleanup_free_ struct counters *zero = n > 0 ? calloc(n, sizeof(*zero)) : NULL;
+
+	if (!zero)
+		return n < 0 ? n : -ENOMEM;
+	return bpf_map_update_elem(counters, &id, zero, BPF_ANY) < 0 ? -errno : 0;
+}
+
+/* ---- test runs ---- */
+
+int kernel_test_run(int program, struct test_run *run)
+{
+	struct bpf_sk_lookup ctx = {
+		.family = run->family == 6 ? AF_INET6 : AF_INET,
+		.protocol = run->proto,
+		.remote_port = htons(run->src_port),
+		.local_port = run->dst_port,
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
+		    .ctx_out = &ctx, .ctx_size_out = sizeof(ctx));
+
+	if (run->family == 6) {
+		memcpy(ctx.remote_ip6, run->src, 16);
+		memcpy(ctx.local_ip6, run->dst, 16);
+	} else {
+		memcpy(&ctx.remote_ip4, run->src, 4);
+		memcpy(&ctx.local_ip4, run->dst, 4);
+	}
+	if (bpf_prog_test_run_opts(program, &opts) < 0)
+		return -errno;
+	run->pass = opts.retval == SK_PASS;
+	run->cookie = ctx.cookie;
+	return 0;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The edge to the kernel's BPF: nothing else in the library calls libbpf. */
+#ifndef ANYBIND_KERNEL_H
+#define ANYBIND_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "compile.h"
+
+/* Maps of a namespace that outlive generations. Descriptors, -1: not there yet. */
+struct kernel_maps {
+	int sockets, counters, registry;
+};
+#define KERNEL_MAPS_NONE ((struct kernel_maps){ -1, -1, -1 })
+void kernel_maps_close(struct kernel_maps *maps);
+
+/* One generation in the kernel: a program and the table that it reads. */
+struct generation {
+	int program, table; /* descriptors, -1 when closed */
+	uint32_t program_id;
+};
+#define GENERATION_NONE ((struct generation){ -1, -1, 0 })
+void generation_close(struct generation *generation);
+
+/*
+ * Creates, fills and freezes the table and loads a program for it. Maps that
+ * are -1 in @maps are created. What the kernel refuses is explained on
+ * @report: -EPERM, -ENOTSUP (no BPF, kernel too old), -ENOMEM, -ENOSPC.
+ */
+int kernel_load(struct generation *ret, struct kernel_maps *maps, const struct compiled *compiled,
+		uint64_t number, uint64_t changed, struct anybind_report *report);
+
+/* A new link that attaches @program to the namespace; detached when all of it is closed. */
+int kernel_attach(int program, int netns_fd);
+
+/* The commit point: replaces @old by @new on @link, or fails and changes nothing. */
+int kernel_swap(int link, int new_program, int old_program);
+
+int kernel_detach(int link);
+
+struct link_info {
+	uint32_t link_id, program_id;
+	uint32_t netns_inode; /* 0: the namespace is gone */
+};
+int kernel_link_info(int link, struct link_info *ret);
+
+int kernel_pin(int fd, const char *path);
+/* A descriptor for what is pinned at @path. */
+int kernel_open_pin(const char *path);
+/* The same, for reading alone where the object is a map. */
+int kernel_open_map(const char *path, bool write);
+int kernel_program_id(int program, uint32_t *ret);
+
+/* Maps a table's or the registry's whole value. munmap(2) frees it. */
+int kernel_mmap(int map, bool write, void **ret, size_t *ret_size);
+
+/* Socket slots. kernel_slot_cookie(): 0 and the cookie, or -ENOENT. */
+int kernel_slot_set(int sockets, uint32_t slot, int fd);
+int kernel_slot_clear(int sockets, uint32_t slot);
+int kernel_slot_cookie(int sockets, uint32_t slot, uint64_t *ret);
+
+/* Sums over all CPUs; zeroes. */
+int kernel_counters(int counters, uint32_t id, struct counters *ret);
+int kernel_counters_reset(int counters, uint32_t id);
+
+/* Addresses as in struct rule, ports in host order. */
+struct test_run {
+	uint8_t family, proto;
+	uint8_t src[16], dst[16];
+	uint16_t src_port, dst_port;
+	bool pass;	 /* out: SK_PASS */
+	uint64_t cookie; /* out: the chosen socket's, or 0 */
+};
+/* BPF_PROG_TEST_RUN. -EOPNOTSUPP: it chose a socket of a reuseport group. */
+int kernel_test_run(int program, struct test_run *run);
+
+/* Ids of all sk_lookup programs on the namespace; *ret is to be freed. */
+int kernel_attached(int netns_fd, uint32_t **ret, size_t *ret_n);
+
+#endif

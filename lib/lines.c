@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Hash lines with linear probing by line. A search stops at the first line
+ * that nothing was pushed on from, so nearly every one reads a single line.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lookup.h"
+#include "prefixes.h"
+
+/* Entries a line on the average, in percent of its slots: memory against second probes. */
+#define LOAD_PERCENT 60
+
+/* Odd, with well mixed bits; the first is 2^64 divided by the golden ratio. */
+static const uint64_t multipliers[] = {
+	0x9e3779b97f4a7c15u, 0xd6e8feb86659fd93u, 0xa0761d6478bd642fu, 0xe7037ed1a0b428dbu,
+	0x8ebc6af09c88c6e3u, 0x589965cc75374cc3u, 0x1d8e4e27c47d124fu, 0xeb44accab455d165u,
+};
+
+static bool put4(struct line4 *line, const struct entry *e)
+{
+	for (unsigned int i = 0; i < LINE4_SLOTS; i++) {
+		if (line->len[i])
+			continue;
+		line->key[i] = e->lo;
+		line->action[i] = e->action;
+		line->len[i] = e->len | (e->more ? LINE_MORE : 0);
+		return true;
+	}
+	line->next = 1;
+	return false;
+}
+
+static bool put6(struct line6 *line, const struct entry *e)
+{
+	for (unsigned int i = 0; i < LINE6_SLOTS; i++) {
+		if (line->len[i])
+			continue;
+		line->key[i][0] = e->hi;
+		line->key[i][1] = e->lo;
+		line->action[i] = e->action;
+		line->len[i] = e->len == 128 ? LINE_MORE : e->len | (e->more ? LINE_MORE : 0);
+		return true;
+	}
+	line->next = 1;
+	return false;
+}
+
+/* Fills @lines with all entries; false if one would need too many probes. */
+static bool fill(uint8_t (*lines)[64], uint32_t n_lines, bool v6, const struct entries *entries,
+		 uint64_t mul)
+{
+	memset(lines, 0, (size_t)n_lines * 64);
+	for (size_t i = 0; i < entries->n; i++) {
+		const struct entry *e = &entries->v[i];
+		uint64_t home = v6 ? lookup_home6(mul, n_lines, e->hi, e->lo, e->len)
+				   : lookup_home4(mul, n_lines, e->lo, e->len);
+		unsigned int probe = 0;
+
+		for (;; probe++) {
+			if (probe == PROBES_MAX || home + probe >= n_lines)
+				return false;
+			if (v6 ? put6((struct line6 *)lines[home + probe], e)
+			       : put4((struct line4 *)lines[home + probe], e))
+				break;
+		}
+	}
+	return true;
+}
+
+static int reserve(struct lines *lines, size_t n)
+{
+	size_t cap = lines->cap ? lines->cap : 8;
+	void *grown;
+
+	if (n <= lines->cap)
+		return 0;
+	while (cap < n)
+		cap *= 2;
+	grown = aligned_alloc(64, cap * 64);
+	if (!grown)
+		return -ENOMEM;
+	if (lines->n)
+		memcpy(grown, lines->v, lines->n * 64);
+	free(lines->v);
+	lines->v = grown;
+	lines->cap = cap;
+	return 0;
+}
+
+int lines_add(struct lines *lines, bool v6, const struct entries *entries, uint32_t *ret_line0,
+	      uint32_t *ret_lines, __u64 *ret_mul)
+{
+	size_t slots = v6 ? LINE6_SLOTS : LINE4_SLOTS;
+	size_t n = entries->n * 100 / (slots * LOAD_PERCENT) + 1;
+	int r;
+
+	for (unsigned int try = 0; try < 3 * sizeof(multipliers) / sizeof(multipliers[0]); try++) {
+		uint64_t mul = multipliers[try % (sizeof(multipliers) / sizeof(multipliers[0]))];
+
+		if (lines->n + n > UINT32_MAX)
+			return -E2BIG;
+		r = reserve(lines, lines->n + n);
+		if (r < 0)
+			return r;
+		if (fill(lines->v + lines->n, n, v6, entries, mul)) {
+			*ret_line0 = lines->n;
+			*ret_lines = n;
+			*ret_mul = mul;
+			lines->n += n;
+			return 0;
+		}
+		n += n / 8 + 1;
+	}
+	return -E2BIG;
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "table.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "error.h"
+#include "lookup.h"
+
+/* Do @n things of @each bytes at @offset lie within @size, aligned to @to? */
+static bool fits(uint64_t offset, uint64_t n, uint64_t each, uint64_t to, uint64_t size)
+{
+	return offset % to == 0 && offset <= size && n <= (size - offset) / each;
+}
+
+static bool levels_are_sound(const struct family_params *params, uint32_t max_len)
+{
+	if (params->n_levels > LEVELS_MAX)
+		return false;
+	for (uint32_t i = 0; i < LEVELS_MAX; i++)
+		if (params->levels[i].len > max_len)
+			return false;
+	return true;
+}
+
+static bool is_sound(const struct table_header *h, size_t size)
+{
+	const struct table_params *p = &h->params;
+
+	return h->size >= sizeof(*h) && h->size <= size &&
+	       fits(p->lines_offset, p->lines, 64, 8, h->size) &&
+	       fits(p->words_offset, (uint64_t)p->words + WORDS_SLACK, 4, 4, h->size) &&
+	       fits(h->services_offset, h->n_services, sizeof(struct service), 4, h->size) &&
+	       fits(h->devices_offset, h->n_devices, sizeof(struct device), 4, h->size) &&
+	       fits(h->rules_offset, h->n_rules, sizeof(struct rule), 4, h->size) &&
+	       levels_are_sound(&p->v4, 32) && levels_are_sound(&p->v6, 128);
+}
+
+int table_open(struct table *ret, const void *image, size_t size, struct anybind_report *report)
+{
+	const struct table_header *h = image;
+
+	if (size < sizeof(*h) || memcmp(h->magic, ANYBIND_MAGIC, sizeof(h->magic)))
+		return report_error(report, -EUCLEAN,
+				    "`anybind unload` clears it away; then apply the rules again.",
+				    "the state in the kernel is not anybind's, or damaged");
+	if (h->layout != ANYBIND_LAYOUT)
+		return report_error(report, -ENOTSUP,
+				    "Use the version that wrote it, or `anybind unload` (steering "
+				    "stops) and apply the rules again.",
+				    "the state in the kernel has layout %u; this is anybind %s, "
+				    "which reads layout %u",
+				    h->layout, anybind_version(), ANYBIND_LAYOUT);
+	if (!is_sound(h, size))
+		return report_error(report, -EUCLEAN,
+				    "`anybind unload` clears it away; then apply the rules again.",
+				    "the table in the kernel is damaged: its parts do not fit into "
+				    "its %zu bytes", size);
+	*ret = (struct table){ h, size };
+	return 0;
+}
+
+static int copy_array(void *ret, size_t *ret_n, const struct table *table, uint64_t offset,
+		      uint64_t n, size_t each)
+{
+	void *copy;
+
+	if (!n)
+		return 0;
+	copy = malloc(n * each);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, (const char *)table->header + offset, n * each);
+	*(void **)ret = copy;
+	*ret_n = n;
+	return 0;
+}
+
+int table_ruleset(const struct table *table, struct anybind_ruleset **ret,
+		  struct anybind_report *report)
+{
+	const struct table_header *h = table->header;
+	struct anybind_ruleset *rs = NULL;
+	int r = anybind_ruleset_new(&rs);
+
+	if (!r)
+		r = copy_array(&rs->services, &rs->n_services, table, h->services_offset,
+			       h->n_services, sizeof(*rs->services));
+	if (!r)
+		r = copy_array(&rs->devices, &rs->n_devices, table, h->devices_offset,
+			       h->n_devices, sizeof(*rs->devices));
+	if (!r)
+		r = copy_array(&rs->rules, &rs->n_rules, table, h->rules_offset, h->n_rules,
+			       sizeof(*rs->rules));
+	if (r < 0) {
+		report_oom(report);
+		goto fail;
+	}
+	rs->cap_services = rs->n_services;
+	rs->cap_devices = rs->n_devices;
+	rs->cap_rules = rs->n_rules;
+	r = ruleset_validate(rs);
+	if (r < 0) {
+		report_error(report, r,
+			     "`anybind unload` clears it away; then apply the rules again.",
+			     "the rules in the kernel are damaged");
+		goto fail;
+	}
+	*ret = rs;
+	return 0;
+fail:
+	anybind_ruleset_free(rs);
+	return r;
+}
+
+uint32_t table_lookup(const struct table *table, uint8_t family, uint8_t proto,
+		      const uint8_t dst[16], uint16_t port, const uint8_t src[16], uint32_t ifindex)
+{
+	const struct table_params *params = &table->header->params;
+	const uint8_t *image = (const uint8_t *)table->header;
+	struct walk w = {
+		.proto = proto == IPPROTO_TCP ? PROTO_BIT_TCP : PROTO_BIT_UDP,
+		.port = port,
+		.ifindex = ifindex,
+		.v6 = family == 6,
+	};
+	uint64_t half[2];
+
+	memcpy(w.src, src, 16);
+	memcpy(half, dst, 16);
+	if (w.v6) {
+		memcpy(&w.src_hi, src, 8);
+		memcpy(&w.src_lo, src + 8, 8);
+		w.src_hi = be64toh(w.src_hi);
+		w.src_lo = be64toh(w.src_lo);
+		w.action = lookup_prefix6(image, params, be64toh(half[0]), be64toh(half[1]));
+	} else {
+		w.src_lo = be32toh(w.src[0]);
+		w.action = lookup_prefix4(image, params, be64toh(half[0]) >> 32);
+	}
+	for (uint32_t i = 0; i < WALK_STEPS_MAX; i++)
+		if (lookup_step(image, params, &w))
+			break;
+	return w.action & ACTION_TAG ? VERDICT_PASS : w.action >> ACTION_SHIFT;
+}
+
+size_t table_lookup_bytes(const struct table *table)
+{
+	const struct table_params *p = &table->header->params;
+
+	return 64ull * p->lines + 4ull * (p->words + WORDS_SLACK);
+}
+
+size_t table_rules_bytes(const struct table *table)
+{
+	const struct table_header *h = table->header;
+
+	return h->n_services * sizeof(struct service) + h->n_devices * sizeof(struct device) +
+	       h->n_rules * sizeof(struct rule);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Reading a table image, be it fresh from compile.c or back from the kernel. Pure. */
+#ifndef ANYBIND_TABLE_H
+#define ANYBIND_TABLE_H
+
+#include "abi.h"
+#include "ruleset.h"
+
+struct table {
+	const struct table_header *header;
+	size_t size; /* of the memory at header */
+};
+
+/*
+ * Checks that an image of at most @size bytes is one that this version can
+ * read, whatever bytes it holds. -ENOTSUP: another layout. -EUCLEAN: damaged.
+ */
+int table_open(struct table *ret, const void *image, size_t size, struct anybind_report *report);
+
+/* The ruleset that the table was compiled from; a copy, checked. */
+int table_ruleset(const struct table *table, struct anybind_ruleset **ret,
+		  struct anybind_report *report);
+
+/*
+ * The verdict word for a packet. Addresses as in struct rule; @port in host
+ * order; @ifindex 0: none.
+ */
+uint32_t table_lookup(const struct table *table, uint8_t family, uint8_t proto,
+		      const uint8_t dst[16], uint16_t port, const uint8_t src[16],
+		      uint32_t ifindex);
+
+/* Bytes that lookups may read, and bytes of the rules kept beside them. */
+size_t table_lookup_bytes(const struct table *table);
+size_t table_rules_bytes(const struct table *table);
+
+#endif
