@@ -59,8 +59,9 @@ void process_program(pid_t pid, char buf[PROGRAM_MAX])
 	_cleanup_free_ char *comm = NULL;
 	size_t size, n = 0;
 
-	comm = read_proc(pid, "comm", PROGRAM_MAX - 1, &size);
-	for (; comm && n < size && n < PROGRAM_MAX - 1 && comm[n] != '\n'; n++)
+	comm = read_proc(pid, "comm", PROGRAM_MAX, &size);
+	/* The newline at the end is /proc's, any other the process's. */
+	for (; comm && n + 1 < size && n < PROGRAM_MAX - 1; n++)
 		buf[n] = comm[n] >= ' ' && comm[n] < 0x7f ? comm[n] : '?';
 	buf[n] = '\0';
 }
