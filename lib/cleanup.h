@@ -3,6 +3,7 @@
 #ifndef ANYBIND_CLEANUP_H
 #define ANYBIND_CLEANUP_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,8 +25,18 @@ static inline void cleanup_closep(int *fd)
 	errno = saved;
 }
 
+static inline void cleanup_closedirp(DIR **dir)
+{
+	int saved = errno;
+
+	if (*dir)
+		closedir(*dir);
+	errno = saved;
+}
+
 #define _cleanup_free_ _cleanup_(cleanup_freep)
 #define _cleanup_close_ _cleanup_(cleanup_closep)
+#define _cleanup_closedir_ _cleanup_(cleanup_closedirp)
 
 /* Hands the pointer to another owner: the cleanup then has nothing to free. */
 #define take_ptr(p)                   \

@@ -44,8 +44,14 @@ struct prefix {
  */
 int facts_local_prefixes(const struct netns *ns, struct prefix **ret_prefixes, size_t *ret_n);
 
-/* Addresses set on @ns's interfaces; loopback ones too. */
-int facts_addresses(const struct netns *ns, struct prefix **ret_addresses, size_t *ret_n);
+struct address {
+	uint8_t addr[16]; /* network order, as in struct rule */
+	uint8_t family;	  /* 4 or 6 */
+	uint32_t ifindex; /* lo has 1 in every namespace */
+};
+
+/* Addresses set on @ns's interfaces; lo's too. */
+int facts_addresses(const struct netns *ns, struct address **ret_addresses, size_t *ret_n);
 
 /* The interface's index in @ns, 0 where there is none of that name; negative errno. */
 int facts_ifindex(const struct netns *ns, const char *name);

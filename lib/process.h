@@ -8,19 +8,30 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#define PROGRAM_MAX 32
+
 struct owner {
 	uint32_t inode; /* in: the socket's inode */
 	pid_t pid;	/* out: lowest pid that holds it, 0: none seen */
-	char program[32]; /* out: its comm; control characters as '?' */
+	char program[PROGRAM_MAX]; /* out: its name, see process_program() */
 };
 
-/* Fills in pid and program of all @n owners in one pass over /proc. */
+/* @pid's comm, all but printable ASCII as '?'; "" where it cannot be read. */
+void process_program(pid_t pid, char buf[PROGRAM_MAX]);
+
+/* The inode in what a link of /proc/PID/fd says, "socket:[4711]"; 0: no socket. */
+uint32_t process_socket_inode(int fd_dir, const char *fd_name);
+
+/*
+ * Fills in pid and program of all @n owners in one pass over /proc. Processes
+ * that the caller may not read are passed over.
+ */
 int process_find_owners(struct owner *owners, size_t n);
 
 /*
  * The ssh connection that the caller types in: SSH_CONNECTION of its own
  * environment or, since sudo drops it, of its nearest ancestor that has it.
- * 0: found, -ENOENT: none.
+ * IPv4-mapped addresses come out as IPv4. 0: found, -ENOENT: none.
  */
 int process_ssh_connection(struct sockaddr_storage *ret_client, struct sockaddr_storage *ret_server);
 
