@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include <errno.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "commands.h"
+#include "context.h"
+#include "show.h"
+#include "word.h"
+
+static void sockets_freep(struct anybind_sockets **sockets)
+{
+	anybind_sockets_free(*sockets);
+}
+
+static void strv_freep(char ***strv)
+{
+	for (char **s = *strv; s && *s; s++)
+		free(*s);
+	free(*strv);
+}
+
+/* What the words behind SERVICE choose among a process's sockets. */
+struct choice {
+	int protocol;
+	const struct sockaddr *address; /* NULL, or points to ->storage */
+	struct sockaddr_storage storage;
+};
+
+static int read_choice(struct context *context, struct choice *ret)
+{
+	const char *const *words = (const char *const *)context->argv;
+
+	if (context->argc > 1 && word_protocol(words[1], &ret->protocol) < 0)
+		return context_usage(context, "register: '%s' is neither tcp nor udp", words[1]);
+	if (context->argc > 2) {
+		if (word_endpoint(words[2], &ret->storage) < 0)
+			return context_usage(context,
+					     "register: '%s' is no address with a port, such as "
+					     "192.0.2.1:80 or [2001:db8::1]:80",
+					     words[2]);
+		ret->address = (const struct sockaddr *)&ret->storage;
+	}
+	return 0;
+}
+
+static int check_options(struct context *context, struct choice *ret_choice)
+{
+	const struct options *options = &context->options;
+	int sources = !!options->pid + !!options->fds.n + options->listen_fds;
+
+	if (!sources)
+		return context_usage(context, "register: whose sockets? "
+					      "Give --pid, --fd or --listen-fds");
+	if (sources > 1)
+		return context_usage(context, "register: --pid, --fd and --listen-fds exclude "
+					      "each other");
+	if (!options->pid && context->argc > 1)
+		return context_usage(context, "register: '%s' is too much without --pid",
+				     context->argv[1]);
+	return read_choice(context, ret_choice);
+}
+
+/*
+ * The service manager's descriptors: those named like the service or, where
+ * none is, all of them.
+ */
+static int sockets_of_manager(struct context *context, struct anybind *anybind,
+			      struct anybind_sockets **ret_sockets)
+{
+	_cleanup_(strv_freep) char **names = NULL;
+	_cleanup_free_ int *fds = NULL;
+	int n = sd_listen_fds_with_names(0, &names);
+	size_t named = 0;
+
+	if (n < 0)
+		return output_error(&context->output, n, NULL,
+				    "cannot take over descriptors from LISTEN_FDS: %s",
+				    strerror(-n));
+	if (!n)
+		return output_error(&context->output, -ENOENT,
+				    "Start this from a service unit that a socket unit belongs to.",
+				    "no descriptors were passed to this process (LISTEN_FDS and "
+				    "LISTEN_PID)");
+	fds = calloc(n, sizeof(*fds));
+	if (!fds)
+		out_of_memory();
+	for (int i = 0; i < n; i++)
+		if (names && names[i] && !strcmp(names[i], context->argv[0]))
+			fds[named++] = SD_LISTEN_FDS_START + i;
+	if (!named)
+		for (int i = 0; i < n; i++)
+			fds[i] = SD_LISTEN_FDS_START + i;
+	return anybind_sockets_of_fds(anybind, ret_sockets, fds, named ? named : (size_t)n,
+				      context->report);
+}
+
+static int find_sockets(struct context *context, struct anybind *anybind,
+			const struct choice *choice, struct anybind_sockets **ret_sockets)
+{
+	const struct options *options = &context->options;
+
+	if (options->pid)
+		return anybind_sockets_of_pid(anybind, ret_sockets, options->pid, choice->protocol,
+					      choice->address, context->report);
+	if (options->fds.n)
+		return anybind_sockets_of_fds(anybind, ret_sockets, options->fds.values,
+					      options->fds.n, context->report);
+	return sockets_of_manager(context, anybind, ret_sockets);
+}
+
+static int run(struct context *context)
+{
+	_cleanup_anybind_ struct anybind *anybind = NULL;
+	_cleanup_(sockets_freep) struct anybind_sockets *sockets = NULL;
+	struct choice choice = { 0 };
+	json_t *result, *list;
+	int r;
+
+	r = check_options(context, &choice);
+	if (r < 0)
+		return r;
+	r = context_open(context, &anybind);
+	if (r < 0)
+		return r;
+	r = find_sockets(context, anybind, &choice, &sockets);
+	if (r < 0)
+		return r;
+	r = anybind_register(anybind, context->argv[0], sockets, context->report);
+	if (r < 0)
+		return r;
+	result = context_changed(context, true);
+	list = must(json_array());
+	for (size_t i = 0; i < anybind_sockets_count(sockets); i++)
+		json_add(list, socket_document(anybind_sockets_get(sockets, i)));
+	json_put(result, "service", json_text(context->argv[0]));
+	json_put(result, "sockets", list);
+	context->output.result = result;
+	return 0;
+}
+
+static void print(const json_t *result)
+{
+	const json_t *socket;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "sockets"), i, socket) {
+		print_text("%s: registered ", json_member(result, "service"));
+		socket_print(socket);
+		print_end();
+	}
+}
+
+const struct command cmd_register = {
+	.name = "register",
+	.group = "Sockets",
+	.arguments = "SERVICE --pid PID [PROTO [ADDR:PORT]]\n"
+		     "SERVICE --fd N [--fd N ...]\n"
+		     "SERVICE --listen-fds",
+	.summary = "give a service its sockets",
+	.description =
+		"Registers sockets for a service: TCP sockets that listen and UDP sockets that are "
+		"bound and not connected. A service has at most one for each of TCP and UDP over "
+		"IPv4 and IPv6; a new one takes the place of the old one in one step. An IPv6 "
+		"socket that is not v6-only gets IPv4 packets too where there is no IPv4 socket. "
+		"For a reuseport group one of its sockets stands for all.\n\n"
+		"The registration ends when the socket is closed, so a server that restarts has to "
+		"be registered anew, unless its sockets are kept open by a service manager. A "
+		"service that is new is declared by this. The dispatcher is loaded first where none "
+		"is.\n\n"
+		"With `--pid` the sockets of a running process are found; where several fit, say "
+		"which. This needs the rights to debug the process. With `--listen-fds` they are "
+		"those that a service manager passed (see sd_listen_fds(3)): if any of them are "
+		"named like the service, by FileDescriptorName= of systemd.socket(5), only those, "
+		"otherwise all.",
+	.words = (const struct word_row[]){
+		{ "SERVICE", "1 to 64 letters, digits and . _ - @ : characters." },
+		{ "PROTO", "Only sockets of `tcp` or of `udp`." },
+		{ "ADDR:PORT", "Only the socket that is bound to exactly this, such as "
+			       "`0.0.0.0:80` or `[2001:db8::1]:53`." },
+		{ NULL } },
+	.options = (const struct option_row[]){
+		{ "pid", 'p', OPTION_NUMBER, "PID", "Take the sockets of this process.",
+		  OPTION(pid), .min = 1 },
+		{ "fd", 0, OPTION_NUMBERS, "N",
+		  "Take this file descriptor, which the command was started with. May be "
+		  "repeated.",
+		  OPTION(fds) },
+		{ "listen-fds", 0, OPTION_FLAG, NULL,
+		  "Take the file descriptors that a service manager passed.", OPTION(listen_fds) },
+		{ NULL } },
+	.examples = (const struct example_row[]){
+		{ "anybind register web --pid \"$(systemctl show -P MainPID nginx)\" tcp 0.0.0.0:80",
+		  "One of the sockets of a running server." },
+		{ "ExecStart=anybind register web --listen-fds",
+		  "In a unit of Type=oneshot, with Sockets=web.socket." },
+		{ NULL } },
+	.complete = "tcp udp",
+	.min_words = 1,
+	.max_words = 3,
+	.run = run,
+	.print = print,
+};

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "context.h"
+#include "show.h"
+#include "statement.h"
+
+static void services_freep(struct anybind_services **services)
+{
+	anybind_services_free(*services);
+}
+
+static json_t *counters_document(const struct anybind_counters *counters)
+{
+	json_t *document = must(json_object());
+
+	json_put(document, "steered", must(json_integer(counters->steered)));
+	json_put(document, "missing", must(json_integer(counters->missing)));
+	json_put(document, "eafnosupport", must(json_integer(counters->eafnosupport)));
+	json_put(document, "eprototype", must(json_integer(counters->eprototype)));
+	json_put(document, "esocktnosupport", must(json_integer(counters->esocktnosupport)));
+	json_put(document, "other", must(json_integer(counters->other)));
+	return document;
+}
+
+static json_t *service_document(const struct anybind_service_info *service)
+{
+	json_t *document = must(json_object()), *sockets = must(json_array());
+
+	for (size_t i = 0; i < service->n_sockets; i++)
+		json_add(sockets, socket_document(&service->sockets[i]));
+	json_put(document, "name", json_text(service->name));
+	json_put(document, "missing", json_text(missing_name(service->missing_pass)));
+	json_put(document, "rules", must(json_integer(service->rules)));
+	json_put(document, "sockets", sockets);
+	json_put(document, "counters", counters_document(&service->counters));
+	return document;
+}
+
+static int run(struct context *context)
+{
+	_cleanup_anybind_ struct anybind *anybind = NULL;
+	_cleanup_(services_freep) struct anybind_services *services = NULL;
+	json_t *result, *list;
+	int r;
+
+	r = context_open(context, &anybind);
+	if (r < 0)
+		return r;
+	r = anybind_services(anybind, &services, context->report);
+	if (r < 0)
+		return r;
+	result = context_result(context);
+	list = must(json_array());
+	for (size_t i = 0; i < anybind_services_count(services); i++)
+		json_add(list, service_document(anybind_services_get(services, i)));
+	json_put(result, "services", list);
+	context->output.result = result;
+	return 0;
+}
+
+static void print_socket(const json_t *socket)
+{
+	json_int_t members = json_number(socket, "members");
+
+	socket_print(socket);
+	print_text(", cookie %" JSON_INTEGER_FORMAT, json_number(socket, "cookie"));
+	if (json_flag(socket, "reuseport"))
+		print_text(", reuseport group of %" JSON_INTEGER_FORMAT, members);
+	print_end();
+}
+
+static void print_sockets(const json_t *service)
+{
+	const json_t *socket, *sockets = json_object_get(service, "sockets");
+	size_t i;
+
+	print_text("  ");
+	print_label("sockets");
+	if (!json_array_size(sockets))
+		print_line("none: its packets are %s",
+			   strcmp(json_member(service, "missing"), "pass") ?
+				   "dropped" :
+				   "left to the normal lookup");
+	json_array_foreach(sockets, i, socket) {
+		if (i)
+			print_pad(0, 2 + LABEL_COLUMNS);
+		print_socket(socket);
+	}
+}
+
+/* What went wrong stands out; the zeros are there to show that nothing did. */
+static void print_counters(const json_t *counters)
+{
+	const json_t *value;
+	const char *name;
+	bool first = true;
+
+	print_text("  ");
+	print_label("lookups");
+	json_object_foreach((json_t *)counters, name, value) {
+		json_int_t n = json_integer_value(value);
+
+		if (!first)
+			print_text(", ");
+		(n && !first ? print_bold : print_text)("%" JSON_INTEGER_FORMAT " %s", n, name);
+		first = false;
+	}
+	print_end();
+}
+
+static void print(const json_t *result)
+{
+	const json_t *service, *services = json_object_get(result, "services");
+	size_t i;
+
+	if (!json_array_size(services))
+		print_line("no services");
+	json_array_foreach(services, i, service) {
+		if (i)
+			print_end();
+		print_bold("%s", json_member(service, "name"));
+		print_end();
+		print_text("  ");
+		print_label("rules");
+		print_line("%" JSON_INTEGER_FORMAT, json_number(service, "rules"));
+		print_text("  ");
+		print_label("missing");
+		print_line("%s", json_member(service, "missing"));
+		print_sockets(service);
+		print_counters(json_object_get(service, "counters"));
+	}
+}
+
+const struct command cmd_services = {
+	.name = "services",
+	.group = "Looking",
+	.arguments = "",
+	.summary = "show the services with their sockets and counters",
+	.description =
+		"Lists all services that have rules or sockets. Each socket is shown with its "
+		"protocol and bound address, a process that holds it and its cookie. The counters "
+		"count lookups since the service came into being, not packets of connections: "
+		"`steered` those that got the socket, `missing` those that found none registered. "
+		"The others are the errors of assigning the socket: `eafnosupport`, it is of the "
+		"other address family; `eprototype`, it is of the other protocol; "
+		"`esocktnosupport`, it does not listen or is connected; `other`.",
+	.examples = (const struct example_row[]){
+		{ "anybind services", "All of them." },
+		{ "anybind -j services | jq '.services[] | select(.sockets == []).name'",
+		  "Those without a socket." },
+		{ NULL } },
+	.run = run,
+	.print = print,
+};

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include <string.h>
+
+#include "commands.h"
+#include "context.h"
+#include "show.h"
+#include "word.h"
+
+static void services_freep(struct anybind_services **services)
+{
+	anybind_services_free(*services);
+}
+
+/* The live sockets that will go; those that cannot be looked at are only counted. */
+static json_t *find_sockets(struct anybind *anybind, const char *name, int protocol, int family)
+{
+	_cleanup_(services_freep) struct anybind_services *services = NULL;
+	json_t *list = must(json_array());
+
+	if (anybind_services(anybind, &services, NULL) < 0)
+		return list;
+	for (size_t i = 0; i < anybind_services_count(services); i++) {
+		const struct anybind_service_info *service = anybind_services_get(services, i);
+
+		if (strcmp(service->name, name))
+			continue;
+		for (size_t j = 0; j < service->n_sockets; j++) {
+			const struct anybind_socket_info *socket = &service->sockets[j];
+
+			if ((!protocol || socket->protocol == protocol) &&
+			    (!family || socket->family == family))
+				json_add(list, socket_document(socket));
+		}
+	}
+	return list;
+}
+
+static int run(struct context *context)
+{
+	_cleanup_anybind_ struct anybind *anybind = NULL;
+	const struct options *options = &context->options;
+	const char *name = context->argv[0];
+	int family = options->ipv4 ? AF_INET : options->ipv6 ? AF_INET6 : 0, protocol = 0, r;
+	json_t *result, *list;
+
+	if (options->ipv4 && options->ipv6)
+		return context_usage(context, "unregister: -4 and -6 exclude each other; without "
+					      "them both are meant");
+	if (context->argc > 1 && word_protocol(context->argv[1], &protocol) < 0)
+		return context_usage(context, "unregister: '%s' is neither tcp nor udp",
+				     context->argv[1]);
+	r = context_begin(context, &anybind);
+	if (r < 0)
+		return r;
+	list = find_sockets(anybind, name, protocol, family);
+	r = anybind_unregister(anybind, name, protocol, family, context->report);
+	if (r < 0) {
+		json_decref(list);
+		return r;
+	}
+	result = context_changed(context, true);
+	json_put(result, "service", json_text(name));
+	json_put(result, "unregistered", must(json_integer(r)));
+	json_put(result, "sockets", list);
+	context->output.result = result;
+	return 0;
+}
+
+static void print(const json_t *result)
+{
+	const char *service = json_member(result, "service");
+	const json_t *socket, *list = json_object_get(result, "sockets");
+	size_t i, n = json_number(result, "unregistered"), known = json_array_size(list);
+
+	json_array_foreach(list, i, socket) {
+		print_text("%s: unregistered ", service);
+		socket_print(socket);
+		print_end();
+	}
+	if (n > known)
+		print_line("%s: unregistered %zu socket%s that could not be looked at", service,
+			   n - known, plural(n - known));
+}
+
+const struct command cmd_unregister = {
+	.name = "unregister",
+	.group = "Sockets",
+	.arguments = "SERVICE [PROTO] [-4|-6]",
+	.summary = "take a service's sockets away",
+	.description =
+		"Takes back the registration of a service's sockets. The sockets themselves stay "
+		"open, and connections that exist go on. Rules for the service stay; without a "
+		"usable socket they do what `anybind service` says. If there is nothing to take "
+		"back, that is an error.",
+	.words = (const struct word_row[]){
+		{ "SERVICE", "The service." },
+		{ "PROTO", "Only `tcp` or only `udp`; without it both." },
+		{ NULL } },
+	.options = (const struct option_row[]){
+		{ "ipv4", '4', OPTION_FLAG, NULL, "Only IPv4 sockets.", OPTION(ipv4) },
+		{ "ipv6", '6', OPTION_FLAG, NULL, "Only IPv6 sockets.", OPTION(ipv6) },
+		{ NULL } },
+	.examples = (const struct example_row[]){
+		{ "anybind unregister web", "All of them." },
+		{ "anybind unregister dns udp -6", "One of them." },
+		{ NULL } },
+	.complete = "tcp udp",
+	.min_words = 1,
+	.max_words = 2,
+	.run = run,
+	.print = print,
+};
