@@ -21,6 +21,9 @@
 #define LOOKUP_UNROLL _Pragma("GCC unroll 8")
 #endif
 
+/* Keeps the compiler from seeing through a value (and making branches of it). */
+#define lookup_opaque(x) __asm__ volatile("" : "+r"(x))
+
 /* Constants live in the program's read-only data; volatile keeps clang from folding them. */
 typedef const volatile struct table_params *table_params;
 typedef const volatile struct family_params *family_params;
@@ -37,13 +40,11 @@ struct walk {
 	__u64 src_hi, src_lo; /* host order; IPv4 in src_lo */
 };
 
-/* Keeps the compiler from seeing through a value (and making branches of it). */
-#define lookup_opaque(x) __asm__ volatile("" : "+r"(x))
-
 LOOKUP_INLINE const void *lookup_line(const __u8 *table, table_params params, __u64 line)
 {
 	if (line >= params->lines)
 		return (void *)0;
+	lookup_opaque(line); /* or clang computes the address before the check */
 	return table + params->lines_offset + line * 64;
 }
 
@@ -52,6 +53,7 @@ LOOKUP_INLINE const __u32 *lookup_words(const __u8 *table, table_params params, 
 {
 	if (index >= params->words)
 		return (void *)0;
+	lookup_opaque(index);
 	return (const __u32 *)(table + params->words_offset + index * 4);
 }
 

@@ -77,8 +77,8 @@ static int write_table(int map, const struct compiled *compiled, uint64_t number
 
 static int create_table(const struct compiled *compiled, uint64_t number, uint64_t changed)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts,
-		    .map_flags = BPF_F_MMAPABLE | BPF_F_RDONLY_PROG);
+	/* Not BPF_F_RDONLY_PROG: the kernel would not let us map it for writing. */
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
 	_cleanup_close_ int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "anybind_table", 4,
 						 compile_size(compiled), 1, &opts);
 	int r;
@@ -217,14 +217,6 @@ int kernel_pin(int fd, const char *path)
 int kernel_open_pin(const char *path)
 {
 	int fd = bpf_obj_get(path);
-
-	return fd < 0 ? -errno : fd;
-}
-
-int kernel_open_map(const char *path, bool write)
-{
-	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = write ? 0 : BPF_F_RDONLY);
-	int fd = bpf_obj_get_opts(path, &opts);
 
 	return fd < 0 ? -errno : fd;
 }

@@ -47,10 +47,11 @@ struct link_info {
 int kernel_link_info(int link, struct link_info *ret);
 
 int kernel_pin(int fd, const char *path);
-/* A descriptor for what is pinned at @path. */
+/*
+ * A descriptor for what is pinned at @path. For reading and writing always:
+ * the kernel maps nothing of a map that was opened for reading alone.
+ */
 int kernel_open_pin(const char *path);
-/* The same, for reading alone where the object is a map. */
-int kernel_open_map(const char *path, bool write);
 int kernel_program_id(int program, uint32_t *ret);
 
 /* Maps a table's or the registry's whole value. munmap(2) frees it. */

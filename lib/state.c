@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "state.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,12 +21,6 @@
 
 /* How often a reader follows a link that writers keep moving. */
 #define READ_TRIES 1000
-
-static void closedirp(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
 
 int state_init(struct state *state, const char *bpffs, uint64_t cookie,
 	       struct anybind_report *report)
@@ -47,18 +42,21 @@ static int failed(struct anybind_report *report, int code, const char *what, con
 			    strerrordesc_np(-code));
 }
 
-/* "PATH/NAME" or "PATH/gID/NAME". */
 static const char *pin_path(char ret[PIN_MAX], const char *path, const char *name)
 {
-	snprintf(ret, PIN_MAX, "%s/%s", path, name);
+	int n = snprintf(ret, PIN_MAX, "%s/%s", path, name);
+
+	/* state_init() leaves room for every name of ours. */
+	assert(n > 0 && n < PIN_MAX);
 	return ret;
 }
 
-static const char *generation_path(char ret[PIN_MAX], const char *path, uint32_t program_id,
-				   const char *name)
+static const char *generation_path(char ret[PIN_MAX], const char *path, uint32_t program_id)
 {
-	snprintf(ret, PIN_MAX, "%s/g%" PRIu32 "%s%s", path, program_id, *name ? "/" : "", name);
-	return ret;
+	char name[16];
+
+	snprintf(name, sizeof(name), "g%" PRIu32, program_id);
+	return pin_path(ret, path, name);
 }
 
 /* ---- clearing up ---- */
@@ -76,7 +74,7 @@ static void remove_generation(const char *path)
 /* Removes every generation but that of @keep (0: all). */
 static void remove_generations(const char *path, uint32_t keep)
 {
-	_cleanup_(closedirp) DIR *dir = opendir(path);
+	_cleanup_closedir_ DIR *dir = opendir(path);
 	const struct dirent *entry;
 
 	while (dir && (entry = readdir(dir))) {
@@ -88,7 +86,7 @@ static void remove_generations(const char *path, uint32_t keep)
 			continue;
 		if (id && id == keep)
 			continue;
-		remove_generation(generation_path(generation, path, id, ""));
+		remove_generation(generation_path(generation, path, id));
 	}
 }
 
@@ -163,7 +161,7 @@ static int lock_folder(const char *path, bool wait)
 static void clear_siblings(const struct state *state)
 {
 	char parent[PATH_MAX];
-	_cleanup_(closedirp) DIR *dir = NULL;
+	_cleanup_closedir_ DIR *dir = NULL;
 	const struct dirent *entry;
 
 	snprintf(parent, sizeof(parent), "%s", state->path);
@@ -258,35 +256,33 @@ void current_close(struct current *current)
 	*current = CURRENT_NONE;
 }
 
-static int open_map(int *ret, const char *path, const char *name)
+/* A pin of the folder @path into *@ret. */
+static int open_pin(int *ret, const char *path, const char *name)
 {
 	char pin[PIN_MAX];
 
-	*ret = kernel_open_map(pin_path(pin, path, name), true);
+	*ret = kernel_open_pin(pin_path(pin, path, name));
 	return *ret < 0 ? *ret : 0;
 }
 
 static int read_once(const struct state *state, struct current *c)
 {
-	char pin[PIN_MAX];
-	int r = live_link(state->path, &c->info);
+	char generation[PIN_MAX];
+	int r = c->link = live_link(state->path, &c->info);
 
 	if (r < 0)
 		return r;
-	c->link = r;
 	c->generation.program_id = c->info.program_id;
-	generation_path(pin, state->path, c->info.program_id, "program");
-	r = c->generation.program = kernel_open_pin(pin);
-	if (r < 0)
-		return r;
-	generation_path(pin, state->path, c->info.program_id, "table");
-	r = c->generation.table = kernel_open_map(pin, false);
-	if (r >= 0)
-		r = open_map(&c->maps.sockets, state->path, "sockets");
+	generation_path(generation, state->path, c->info.program_id);
+	r = open_pin(&c->generation.program, generation, "program");
 	if (!r)
-		r = open_map(&c->maps.counters, state->path, "counters");
+		r = open_pin(&c->generation.table, generation, "table");
 	if (!r)
-		r = open_map(&c->maps.registry, state->path, "registry");
+		r = open_pin(&c->maps.sockets, state->path, "sockets");
+	if (!r)
+		r = open_pin(&c->maps.counters, state->path, "counters");
+	if (!r)
+		r = open_pin(&c->maps.registry, state->path, "registry");
 	if (!r)
 		r = kernel_mmap(c->generation.table, false, &c->image, &c->image_size);
 	return r;
@@ -338,7 +334,7 @@ static int pin_generation(const struct state *state, const struct generation *ge
 	char path[PIN_MAX];
 	int r;
 
-	generation_path(path, state->path, generation->program_id, "");
+	generation_path(path, state->path, generation->program_id);
 	if (mkdir(path, 0700) < 0)
 		return -errno;
 	r = pin(generation->program, path, "program");
@@ -384,14 +380,14 @@ int state_replace(const struct state *state, const struct current *current,
 		return failed(report, r, "pin the new generation in", state->path);
 	r = kernel_swap(current->link, next->program, current->generation.program);
 	if (r < 0) {
-		remove_generation(generation_path(path, state->path, next->program_id, ""));
+		remove_generation(generation_path(path, state->path, next->program_id));
 		return report_error(report, r, "Try again.",
 				    "cannot move the dispatcher to its new rules: %s",
 				    r == -EPERM ? "another program changed the link meanwhile"
 						: strerrordesc_np(-r));
 	}
 	remove_generation(
-		generation_path(path, state->path, current->generation.program_id, ""));
+		generation_path(path, state->path, current->generation.program_id));
 	return 0;
 }
 
