@@ -32,6 +32,9 @@
 extern "C" {
 #endif
 
+/* The library is built with hidden visibility; what is declared here is exported. */
+#pragma GCC visibility push(default)
+
 /* A service's name: 1 to 64 of letters, digits, '.', '_', '-', '@', ':'. */
 #define ANYBIND_NAME_MAX 64
 /* Services with rules or sockets in one namespace. */
@@ -342,6 +345,8 @@ struct anybind_explanation {
 int anybind_explain(struct anybind *anybind, const struct anybind_flow *flow,
 		    struct anybind_explanation **ret_explanation, struct anybind_report *report);
 void anybind_explanation_free(struct anybind_explanation *explanation);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

@@ -22,6 +22,17 @@ struct device {
 };
 static_assert(sizeof(struct device) == 20, "kept in the kernel");
 
+/* Where a service was first declared by a `service` statement. */
+struct declaration {
+	bool is_explicit; /* not only named by a rule */
+	uint32_t line;	  /* 0: unknown */
+};
+
+/* Rules that a ruleset holds at most. */
+#define RULESET_RULES_MAX 8388608
+/* Devices: rule.dev has 16 bits. */
+#define RULESET_DEVICES_MAX 65535
+
 /*
  * Sealed (as every ruleset outside ruleset.c is): rules in rule_compare()
  * order without duplicates or conflicts; services and devices by name, each
@@ -32,6 +43,7 @@ struct anybind_ruleset {
 	uint32_t *lines; /* line of rules[i] in the source, 0 unknown; or NULL */
 	size_t n_rules, cap_rules;
 	struct service *services;
+	struct declaration *declarations; /* of services[i]; NULL: all are explicit */
 	size_t n_services, cap_services;
 	struct device *devices;
 	size_t n_devices, cap_devices;
@@ -44,11 +56,15 @@ struct anybind_ruleset {
 int ruleset_find_service(const struct anybind_ruleset *rs, const char *name);
 int ruleset_find_device(const struct anybind_ruleset *rs, const char *name);
 
+/* Frees what @rs has, but not @rs. */
+void ruleset_clear(struct anybind_ruleset *rs);
+
 int ruleset_copy(struct anybind_ruleset **ret, const struct anybind_ruleset *rs);
 
 /*
  * Checks that the arrays, however they came about, satisfy "sealed" (state
- * from the kernel is hostile until this has passed). -EUCLEAN if not.
+ * from the kernel is hostile until this has passed). -EUCLEAN if not. -ENOMEM.
+ * Not checked: service ids and ifindexes.
  */
 int ruleset_validate(const struct anybind_ruleset *rs);
 

@@ -4,16 +4,20 @@
 #define ANYBIND_TEXT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* Decimal digits only, no sign, no blank; at most @max. -EINVAL or -ERANGE. */
+/*
+ * Decimal digits only, no sign, no blank, no needless leading zero; at most
+ * @max. -EINVAL or -ERANGE.
+ */
 int text_number(const char *word, size_t len, uint64_t max, uint64_t *ret);
 
 /*
  * An address or prefix, e.g. "192.0.2.0/24", "2001:db8::1". Host bits are
  * masked off. @ret_addr: network order, IPv4 in the first 4 bytes, the rest
- * zero. -EINVAL: no address. -ERANGE: prefix length. -EAFNOSUPPORT:
+ * zero. -EINVAL: no address. -ERANGE: the prefix length is wrong. -EAFNOSUPPORT:
  * IPv4-mapped IPv6.
  */
 int text_prefix(const char *word, size_t len, uint8_t ret_addr[16], uint8_t *ret_len,
@@ -35,8 +39,21 @@ const char *text_of_endpoint(const struct sockaddr *address, char buf[ENDPOINT_T
 bool text_is_name(const char *word, size_t len);
 
 /*
- * @word as it may stand in a message: control characters and bytes that are
- * not UTF-8 as \xNN, cut at 60 characters with "…".
+ * A network device's name as the kernel takes it (1 to 15 bytes, not "." or
+ * "..", no '/', ':' or blank) and as it can stand in a rule (UTF-8 without
+ * control characters, not starting with '#').
+ */
+bool text_is_device(const char *word, size_t len);
+
+bool text_is_utf8(const char *text, size_t len);
+
+/* The one of @list that @word is probably a slip for, or NULL. */
+const char *text_suggest(const char *word, size_t len, const char *const list[], size_t n);
+
+/*
+ * @word as it may stand between quotes (which are the caller's) in a message:
+ * control and invisible characters and bytes that are not UTF-8 as \xNN, cut
+ * at 60 characters with "…".
  */
 #define QUOTED_MAX 256
 const char *text_quote(const char *word, size_t len, char buf[QUOTED_MAX]);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Sorting of many rules. Pure. */
+#ifndef ANYBIND_SORT_H
+#define ANYBIND_SORT_H
+
+#include "rule.h"
+
+/* Into rule_compare() order, stable; @lines go along. @n < 2^32. -ENOMEM. */
+int rules_sort(struct rule *rules, uint32_t *lines, size_t n);
+
+#endif
