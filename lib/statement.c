@@ -212,14 +212,14 @@ static int read_port_set(struct reader *reader, struct statement *st)
 	struct reader after;
 	int r;
 
-	r = read_ports(reader, "ports", &st->ports, &list);
+	r = read_ports(reader, "a port list", &st->ports, &list);
 	if (r < 0)
 		return r;
 	after = *reader;
 	if (!next_word(&after, &word) || !is_word(word, "except"))
 		return 0;
 	*reader = after;
-	r = read_ports(reader, "the list of ports", &except, &word);
+	r = read_ports(reader, "a port list", &except, &word);
 	if (r < 0)
 		return r;
 	given.n = st->ports.n;
