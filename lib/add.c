@@ -175,14 +175,14 @@ static int compare_positions(const void *a, const void *b)
 
 static int check_overlaps(const struct addition *add)
 {
-	_cleanup_(clashes_free) struct clashes clashes = { 0 };
+	_cleanup_(clashes_free) struct clashes clashes = {0};
 
 	if (find_overlaps(add, &clashes) < 0)
 		return report_oom(add->report);
 	for (size_t i = 0; i < clashes.n; i++) {
 		uint32_t other = clashes.pairs[i].a, new = clashes.pairs[i].b;
-		const uint32_t *fresh = bsearch(&new, add->fresh, add->n_fresh, sizeof(new),
-						compare_positions);
+		const uint32_t *fresh =
+			bsearch(&new, add->fresh, add->n_fresh, sizeof(new), compare_positions);
 		char text[2][RULE_TEXT_MAX];
 
 		if (!fresh) {
@@ -247,8 +247,7 @@ int anybind_ruleset_add(struct anybind_ruleset *ruleset, const struct anybind_ru
 			bool replace, struct anybind_report *report)
 {
 	_cleanup_(addition_done) struct addition add = {
-		.a = ruleset, .b = delta, .replace = replace, .report = report
-	};
+		.a = ruleset, .b = delta, .replace = replace, .report = report};
 	struct anybind_ruleset old = *ruleset;
 	int r;
 

@@ -10,7 +10,7 @@
 void clashes_free(struct clashes *clashes)
 {
 	free(clashes->pairs);
-	*clashes = (struct clashes){ 0 };
+	*clashes = (struct clashes){0};
 }
 
 int clashes_add(struct clashes *clashes, size_t a, size_t b)
@@ -24,7 +24,7 @@ int clashes_add(struct clashes *clashes, size_t a, size_t b)
 		clashes->pairs = pairs;
 		clashes->cap = cap;
 	}
-	clashes->pairs[clashes->n++] = (struct clash){ (uint32_t)a, (uint32_t)b };
+	clashes->pairs[clashes->n++] = (struct clash){(uint32_t)a, (uint32_t)b};
 	return 0;
 }
 

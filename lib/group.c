@@ -147,7 +147,7 @@ static int add_range(struct groups *groups, size_t rule)
 	if (rule < group->rule)
 		group->rule = (uint32_t)rule;
 	groups->ports[groups->n_ports++] =
-		(struct port_range){ groups->rules[rule].port_lo, groups->rules[rule].port_hi };
+		(struct port_range){groups->rules[rule].port_lo, groups->rules[rule].port_hi};
 	group->n_ports++;
 	return 0;
 }
@@ -165,8 +165,8 @@ static bool touches(const struct rule *a, const struct rule *b)
  */
 static int deal(const struct rule *rules, const uint32_t *order, size_t n, uint32_t *ret_numbers)
 {
-	_cleanup_free_ uint32_t *ends = malloc(n * sizeof(*ends)); /* by high port */
-	_cleanup_free_ uint32_t *sizes = calloc(n, sizeof(*sizes)); /* by number */
+	_cleanup_free_ uint32_t *ends = malloc(n * sizeof(*ends));     /* by high port */
+	_cleanup_free_ uint32_t *sizes = calloc(n, sizeof(*sizes));    /* by number */
 	_cleanup_free_ uint32_t *unused = malloc(n * sizeof(*unused)); /* numbers */
 	size_t n_numbers = 0, n_unused = 0, ended = 0;
 
@@ -174,7 +174,7 @@ static int deal(const struct rule *rules, const uint32_t *order, size_t n, uint3
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		ends[i] = (uint32_t)i;
-	qsort_r(ends, n, sizeof(*ends), compare_ends, &(struct ordered){ rules, order });
+	qsort_r(ends, n, sizeof(*ends), compare_ends, &(struct ordered){rules, order});
 	for (size_t i = 0; i < n; i++) {
 		for (; !touches(&rules[order[ends[ended]]], &rules[order[i]]); ended++)
 			if (sizes[ret_numbers[ends[ended]]] < GROUP_PORTS_MAX)

@@ -91,7 +91,7 @@ static void insertion_sort(const struct sorter *sorter, size_t part, size_t begi
 /* By one byte of the items' words, stable. */
 static void sort_by_byte(const struct sorter *sorter, size_t begin, size_t end, unsigned int shift)
 {
-	size_t starts[256] = { 0 }, sum = begin;
+	size_t starts[256] = {0}, sum = begin;
 
 	for (size_t i = begin; i < end; i++)
 		starts[sorter->items[i].word >> shift & 255]++;
@@ -171,7 +171,7 @@ static void swap(const struct sorter *sorter, size_t a, size_t b)
 static void deal_by_byte(const struct sorter *sorter, size_t begin, size_t end, unsigned int word,
 			 unsigned int shift, size_t ret_ends[256])
 {
-	size_t next[256] = { 0 }, sum = begin;
+	size_t next[256] = {0}, sum = begin;
 
 	for (size_t i = begin; i < end; i++)
 		next[key_word(sorter, i, word) >> shift & 255]++;
@@ -230,6 +230,6 @@ int rules_sort(struct rule *rules, uint32_t *lines, size_t n)
 	items = malloc(2 * PART_MAX * sizeof(*items));
 	if (!items)
 		return -ENOMEM;
-	sort_part(&(struct sorter){ rules, lines, items, items + PART_MAX }, 0, n);
+	sort_part(&(struct sorter){rules, lines, items, items + PART_MAX}, 0, n);
 	return 0;
 }

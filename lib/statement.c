@@ -31,12 +31,12 @@ struct reader {
 	const char *usage;
 };
 
-#define fail(reader, hint, ...)                                                              \
-	report_error_at((reader)->place->report, (reader)->place->source, (reader)->place->line, \
+#define fail(reader, hint, ...)                                                                    \
+	report_error_at((reader)->place->report, (reader)->place->source, (reader)->place->line,   \
 			-EINVAL, hint, __VA_ARGS__)
 
 /* @word between the quotes of a message. */
-#define quote(word) text_quote((word).text, (word).len, (char[QUOTED_MAX]){ 0 })
+#define quote(word) text_quote((word).text, (word).len, (char[QUOTED_MAX]){0})
 
 static bool is_blank(char c)
 {
@@ -187,7 +187,7 @@ static int read_ports(struct reader *reader, const char *what, struct ports *ret
 	r = ports_read(ret_word->text, ret_word->len, ret, &error);
 	if (r == 0)
 		return 0;
-	item = (struct word){ error.item, error.len };
+	item = (struct word){error.item, error.len};
 	if (r == -EDOM)
 		return fail(reader, "Write LOW-HIGH.", "port range \"%s\" runs backwards",
 			    quote(item));
@@ -228,15 +228,15 @@ static int read_port_set(struct reader *reader, struct statement *st)
 		return fail(reader, "Split the statement.", "a list of more than %d port ranges",
 			    PORTS_MAX);
 	if (st->ports.n == 0)
-		return fail(reader, "Leave at least one port.",
-			    "\"%s except %s\" leaves no port", quote(list), quote(word));
+		return fail(reader, "Leave at least one port.", "\"%s except %s\" leaves no port",
+			    quote(list), quote(word));
 	return 0;
 }
 
 /* [from PREFIX] [dev IFNAME], in either order. */
 static int read_options(struct reader *reader, struct statement *st, struct word destination)
 {
-	static const char *const allowed[] = { "from", "dev", "except" };
+	static const char *const allowed[] = {"from", "dev", "except"};
 	bool from = false, dev = false;
 	const char *suggestion;
 	struct word word;
@@ -271,7 +271,7 @@ static int read_match(struct reader *reader, struct statement *st)
 	memset(st->dst, 0, sizeof(st->dst));
 	memset(st->src, 0, sizeof(st->src));
 	st->dst_len = st->src_len = 0;
-	st->dev = (struct word){ 0 };
+	st->dev = (struct word){0};
 	r = read_proto(reader, st);
 	if (r < 0)
 		return r;
@@ -300,8 +300,8 @@ static int read_missing(struct reader *reader, struct statement *st)
 		return r;
 	st->missing_pass = is_word(word, "pass");
 	if (!st->missing_pass && !is_word(word, "drop"))
-		return fail(reader, reader->usage, "missing cannot be \"%s\"; allowed are drop and pass",
-			    quote(word));
+		return fail(reader, reader->usage,
+			    "missing cannot be \"%s\"; allowed are drop and pass", quote(word));
 	if (next_word(reader, &word))
 		return fail(reader, reader->usage, "\"%s\" is not expected here", quote(word));
 	return 0;
@@ -360,7 +360,7 @@ static int check_encoding(struct reader *reader)
 
 int statement_read(struct statement *ret, const char *text, size_t len, const struct place *place)
 {
-	struct reader reader = { text, NULL, { NULL, 0 }, place, NULL };
+	struct reader reader = {text, NULL, {NULL, 0}, place, NULL};
 	struct word word;
 	int r;
 

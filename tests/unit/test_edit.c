@@ -17,8 +17,8 @@ static void assert_edit(enum edit edit, const char *before, const char *change, 
 	char *text;
 	int r;
 
-	r = edit == REMOVE ? anybind_ruleset_remove(rs, delta, report) :
-			     anybind_ruleset_add(rs, delta, edit == REPLACE, report);
+	r = edit == REMOVE ? anybind_ruleset_remove(rs, delta, report)
+			   : anybind_ruleset_add(rs, delta, edit == REPLACE, report);
 	if (r != code)
 		fail_msg("\"%s\" gave %d", change, r);
 	assert_int_equal(ruleset_validate(rs), 0);
@@ -34,10 +34,10 @@ static void assert_edit(enum edit edit, const char *before, const char *change, 
 	anybind_ruleset_free(delta);
 }
 
-#define BASE                                    \
-	"service a\nservice m missing pass\n"   \
-	"bind a tcp 10.0.0.0/8 80 dev eth1\n"   \
-	"bind m tcp 10.0.0.0/8 90-99\n"         \
+#define BASE                                                                                       \
+	"service a\nservice m missing pass\n"                                                      \
+	"bind a tcp 10.0.0.0/8 80 dev eth1\n"                                                      \
+	"bind m tcp 10.0.0.0/8 90-99\n"                                                            \
 	"drop udp 2001:db8::/32 any\n"
 
 static void test_add(void **state)
@@ -78,7 +78,8 @@ static void test_add_refused(void **state)
 	for (enum edit edit = ADD; edit <= REPLACE; edit++) {
 		assert_edit(edit, BASE, "bind m tcp 10.0.0.0/8 95-104", -EINVAL, NULL,
 			    WORDS("\"bind m tcp 10.0.0.0/8 95-104\" conflicts with \"bind m tcp "
-				  "10.0.0.0/8 90-99\"", "partly overlaps"));
+				  "10.0.0.0/8 90-99\"",
+				  "partly overlaps"));
 		assert_edit(edit, BASE, "pass tcp 10.0.0.0/8 85-94", -EINVAL, NULL,
 			    WORDS("\"pass tcp 10.0.0.0/8 85-94\" conflicts with \"bind m"));
 	}
@@ -121,7 +122,8 @@ static void test_remove(void **state)
 		    NULL);
 	assert_edit(REMOVE, BASE, BASE, 0, "service a\nservice m missing pass\n", NULL);
 	assert_edit(REMOVE, "pass tcp ::1 1 dev a\npass tcp ::1 1 dev b\npass tcp ::1 1 dev c\n",
-		    "pass tcp ::1 1 dev b", 0, "pass tcp ::1 1 dev a\npass tcp ::1 1 dev c\n", NULL);
+		    "pass tcp ::1 1 dev b", 0, "pass tcp ::1 1 dev a\npass tcp ::1 1 dev c\n",
+		    NULL);
 	assert_edit(REMOVE, "service a\nservice b\nservice c\nbind c tcp ::1 1\n",
 		    "service a\nservice b missing pass", 0, "service c\nbind c tcp ::1 1\n", NULL);
 	/* one rule of a statement */
@@ -139,7 +141,8 @@ static void test_remove_refused(void **state)
 		    WORDS("there is: \"bind m tcp 10.0.0.0/8 90-99\", \"bind a"));
 	assert_edit(REMOVE, BASE, "bind a tcp 10.0.0.0/8 80", -ENOENT, NULL,
 		    WORDS("there is: \"bind a tcp 10.0.0.0/8 80 dev eth1\""));
-	assert_edit(REMOVE, BASE, "bind a tcp 10.0.0.0/8 80 dev eth2", -ENOENT, NULL, WORDS("eth1"));
+	assert_edit(REMOVE, BASE, "bind a tcp 10.0.0.0/8 80 dev eth2", -ENOENT, NULL,
+		    WORDS("eth1"));
 	assert_edit(REMOVE, BASE, "bind x udp 10.0.0.0/8 80", -ENOENT, NULL,
 		    WORDS("none for that prefix and protocol"));
 	/* all or nothing */
@@ -184,14 +187,16 @@ static void test_diff(void **state)
 	assert_diff("bind a tcp any 80", "", "-service a\n-bind a tcp any 80\n");
 	assert_diff("service a", "service a missing pass", "-service a\n+service a missing pass\n");
 	/* the same rules in other lines */
-	assert_diff("pass tcp,udp any 80,443", "pass tcp any 80\npass tcp any 443\npass udp any 443,80",
-		    "");
-	assert_diff("pass tcp any 80,443\nbind a tcp ::1 1 dev x", "pass tcp any 443,8080\n"
+	assert_diff("pass tcp,udp any 80,443",
+		    "pass tcp any 80\npass tcp any 443\npass udp any 443,80", "");
+	assert_diff("pass tcp any 80,443\nbind a tcp ::1 1 dev x",
+		    "pass tcp any 443,8080\n"
 		    "bind b tcp ::1 1 dev x",
 		    "-service a\n-pass tcp any 80\n-bind a tcp ::1 1 dev x\n"
 		    "+service b\n+pass tcp any 8080\n+bind b tcp ::1 1 dev x\n");
 	/* other numbers of services and devices are no difference */
-	assert_diff("bind m tcp ::1 1 dev m", "bind m tcp ::1 1 dev m\nservice a\npass tcp ::1 1 dev a",
+	assert_diff("bind m tcp ::1 1 dev m",
+		    "bind m tcp ::1 1 dev m\nservice a\npass tcp ::1 1 dev a",
 		    "+service a\n+pass tcp ::1 1 dev a\n");
 }
 
@@ -253,10 +258,12 @@ static void note_index(size_t index, void *data)
 
 static void test_each_new(void **state)
 {
-	struct anybind_ruleset *a = parse("bind a tcp ::1 1-3 dev m\npass tcp ::1 5\nbind a tcp ::1 7");
-	struct anybind_ruleset *b = parse("bind a tcp ::1 1-3 dev m\npass tcp ::1 5 dev b\nbind b tcp "
-					  "::1 7\npass tcp ::1 5");
-	size_t indices[8] = { 0 };
+	struct anybind_ruleset *a =
+		parse("bind a tcp ::1 1-3 dev m\npass tcp ::1 5\nbind a tcp ::1 7");
+	struct anybind_ruleset *b =
+		parse("bind a tcp ::1 1-3 dev m\npass tcp ::1 5 dev b\nbind b tcp "
+		      "::1 7\npass tcp ::1 5");
+	size_t indices[8] = {0};
 
 	(void)state;
 	ruleset_each_new(a, b, note_index, indices);

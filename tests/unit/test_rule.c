@@ -57,15 +57,15 @@ static void test_compare(void **state)
 static void test_precedence(void **state)
 {
 	static const char *const pairs[][2] = {
-		{ "pass tcp 10.0.0.0/16 any", "pass tcp 10.0.0.0/8 80 from 192.0.2.1 dev lo" },
-		{ "pass tcp 10.0.0.0/8 80-89", "pass tcp 10.0.0.0/8 80-90 from 192.0.2.1" },
-		{ "pass tcp 10.0.0.0/8 80", "pass tcp 10.0.0.0/8 any dev lo" },
-		{ "pass tcp 10.0.0.0/8 80 from 192.0.2.0/24", "pass tcp 10.0.0.0/8 80 dev lo" },
-		{ "pass tcp 10.0.0.0/8 80 from 192.0.2.0/24",
-		  "pass tcp 10.0.0.0/8 80 from 192.0.0.0/16 dev lo" },
-		{ "pass tcp 10.0.0.0/8 80 dev lo", "pass tcp 10.0.0.0/8 80" },
+		{"pass tcp 10.0.0.0/16 any", "pass tcp 10.0.0.0/8 80 from 192.0.2.1 dev lo"},
+		{"pass tcp 10.0.0.0/8 80-89", "pass tcp 10.0.0.0/8 80-90 from 192.0.2.1"},
+		{"pass tcp 10.0.0.0/8 80", "pass tcp 10.0.0.0/8 any dev lo"},
+		{"pass tcp 10.0.0.0/8 80 from 192.0.2.0/24", "pass tcp 10.0.0.0/8 80 dev lo"},
+		{"pass tcp 10.0.0.0/8 80 from 192.0.2.0/24",
+		 "pass tcp 10.0.0.0/8 80 from 192.0.0.0/16 dev lo"},
+		{"pass tcp 10.0.0.0/8 80 dev lo", "pass tcp 10.0.0.0/8 80"},
 		/* of one width, the source decides, not which port is lower */
-		{ "pass tcp 10.0.0.0/8 85-94 from 192.0.2.1", "pass tcp 10.0.0.0/8 80-89" },
+		{"pass tcp 10.0.0.0/8 85-94 from 192.0.2.1", "pass tcp 10.0.0.0/8 80-89"},
 	};
 
 	(void)state;
@@ -80,7 +80,7 @@ static void test_precedence(void **state)
 
 static void test_prefix_equal(void **state)
 {
-	static const uint8_t a[16] = { 0x0a, 0x80, 0xff }, b[16] = { 0x0a, 0x81, 0xff };
+	static const uint8_t a[16] = {0x0a, 0x80, 0xff}, b[16] = {0x0a, 0x81, 0xff};
 
 	(void)state;
 	for (unsigned int len = 0; len <= 128; len++)

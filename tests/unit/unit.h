@@ -60,7 +60,8 @@ static inline void assert_canonical(const char *text, const char *canonical)
 	anybind_ruleset_free(rs);
 }
 
-/* The report's first message has @code, is at @line and contains each of @words, NULL at the end. */
+/* The report's first message has @code, is at @line and contains each of @words, NULL at the end.
+ */
 static inline void assert_message(const struct anybind_report *report, int code, unsigned int line,
 				  const char *const words[])
 {
@@ -75,6 +76,6 @@ static inline void assert_message(const struct anybind_report *report, int code,
 	assert_null(strchr(message->text, '\n'));
 }
 
-#define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 #endif
