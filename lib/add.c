@@ -76,26 +76,27 @@ static void add_services(struct addition *add)
 }
 
 /* Appends rules of one of both as they are numbered in the sum. */
-static void append(struct addition *add, const struct rule *rules, size_t n,
-		   const uint32_t *services, const uint32_t *devices)
+static void append(struct addition *add, const struct anybind_ruleset *from, size_t begin,
+		   size_t end, const uint32_t *services, const uint32_t *devices)
 {
-	if (n == 0)
+	struct rule *rules = add->sum.rules + add->sum.n_rules;
+
+	if (begin == end)
 		return;
-	memcpy(add->sum.rules + add->sum.n_rules, rules, n * sizeof(*rules));
-	for (size_t i = 0; i < n; i++)
-		rule_remap(&add->sum.rules[add->sum.n_rules + i], services, devices);
-	add->sum.n_rules += n;
+	memcpy(rules, from->rules + begin, (end - begin) * sizeof(*rules));
+	for (size_t i = 0; i < end - begin; i++)
+		rule_remap(&rules[i], services, devices);
+	add->sum.n_rules += end - begin;
 }
 
 static void append_a(struct addition *add, size_t begin, size_t end)
 {
-	append(add, add->a->rules + begin, end - begin, add->services_a,
-	       add->devices_a);
+	append(add, add->a, begin, end, add->services_a, add->devices_a);
 }
 
 static void append_b(struct addition *add, size_t j)
 {
-	append(add, &add->b->rules[j], 1, add->services_b, add->devices_b);
+	append(add, add->b, j, j + 1, add->services_b, add->devices_b);
 	add->changed = true;
 }
 

@@ -43,9 +43,10 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static bool is_word(struct word word, const char *text)
+static inline bool is_word(struct word word, const char *text)
 {
-	return word.len == strlen(text) && memcmp(word.text, text, word.len) == 0;
+	return word.text[0] == text[0] && word.len == strlen(text) &&
+	       memcmp(word.text, text, word.len) == 0;
 }
 
 /* False at the end of the statement. */
@@ -211,14 +212,14 @@ static int read_port_set(struct reader *reader, struct statement *st)
 	struct reader after;
 	int r;
 
-	r = read_ports(reader, "ports", &st->ports, &list);
+	r = read_ports(reader, "a port list", &st->ports, &list);
 	if (r < 0)
 		return r;
 	after = *reader;
 	if (!next_word(&after, &word) || !is_word(word, "except"))
 		return 0;
 	*reader = after;
-	r = read_ports(reader, "the list of ports", &except, &word);
+	r = read_ports(reader, "a port list", &except, &word);
 	if (r < 0)
 		return r;
 	given.n = st->ports.n;
@@ -337,12 +338,18 @@ static const char *find_comment(const char *text, const char *end)
 static int check_encoding(struct reader *reader)
 {
 	struct reader words = *reader;
-	unsigned char bits = 0;
+	const char *p = reader->next;
 	struct word word;
+	uint64_t bits = 0;
 
-	for (const char *p = reader->next; p < reader->end; p++)
+	/* ASCII, as nearly always? */
+	for (uint64_t chunk; reader->end - p >= 8; p += 8) {
+		memcpy(&chunk, p, sizeof(chunk));
+		bits |= chunk;
+	}
+	for (; p < reader->end; p++)
 		bits |= (unsigned char)*p;
-	if (bits < 0x80)
+	if (!(bits & 0x8080808080808080u))
 		return 0;
 	while (next_word(&words, &word))
 		if (!text_is_utf8(word.text, word.len))
