@@ -150,27 +150,36 @@ static int scan_fds(struct question *q, struct search *s, const struct process *
 	return errno ? process_ended(p, report) : 0;
 }
 
-/* Its descriptors go when it dies, before its pid does: a zombie counts as ended. */
+/*
+ * Part of the descriptors may have gone when they were looked at, which could
+ * make a choice look unambiguous. The pidfd tells too late: a dying process
+ * gives up its memory, and with it /proc/PID/exe, then its descriptors, and
+ * only then becomes a zombie.
+ */
 static bool has_ended(const struct process *p)
 {
 	struct pollfd poll_fd = {.fd = p->pidfd, .events = POLLIN};
+	char path[64], byte;
 
-	return poll(&poll_fd, 1, 0) == 1;
+	snprintf(path, sizeof(path), "/proc/%d/exe", p->pid);
+	return poll(&poll_fd, 1, 0) == 1 || (readlink(path, &byte, 1) < 0 && errno == ENOENT);
+}
+
+static const char *protocol_word(int protocol)
+{
+	return protocol == IPPROTO_TCP ? "tcp " : protocol == IPPROTO_UDP ? "udp " : "";
 }
 
 static int nothing_fits(const struct question *q, const struct process *p, const char *reasons,
 			struct anybind_report *report)
 {
 	_cleanup_free_ char *hint = NULL;
-	char wanted[ENDPOINT_TEXT_MAX + 16];
+	char wanted[ENDPOINT_TEXT_MAX + 32];
 
 	if (!q->n_sockets)
 		return report_error(report, -ENOENT, NULL, "%s holds no sockets", p->name);
-	snprintf(wanted, sizeof(wanted), "%s%s%s%s",
-		 q->protocol == IPPROTO_TCP   ? "tcp "
-		 : q->protocol == IPPROTO_UDP ? "udp "
-					      : "",
-		 "socket", q->address ? " bound to " : "", q->wanted);
+	snprintf(wanted, sizeof(wanted), "%ssocket%s%s", protocol_word(q->protocol),
+		 q->address ? " bound to " : "", q->wanted);
 	if (q->n_reasons > LISTED_MAX &&
 	    asprintf(&hint, "%s\nand %zu more", reasons + 1, q->n_reasons - LISTED_MAX) < 0)
 		hint = NULL;
