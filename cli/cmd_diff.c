@@ -33,7 +33,7 @@ static int collect_added(const struct anybind_statement *statement, void *data)
 static int diff_json(struct context *context, const struct anybind_ruleset *before,
 		     const struct anybind_ruleset *after)
 {
-	struct lists lists = { must(json_array()), must(json_array()) };
+	struct lists lists = {must(json_array()), must(json_array())};
 	json_t *result = context_result(context);
 	int r = anybind_ruleset_diff(before, after, collect_removed, collect_added, &lists);
 
@@ -74,19 +74,23 @@ const struct command cmd_diff = {
 	.arguments = "FILE|-",
 	.summary = "show what applying a file would change",
 	.description =
-		"Reads the file as `anybind apply` does and compares it with the rules in force, or "
-		"with none where no dispatcher is loaded. First come the statements that would go, "
-		"marked with a minus sign, then those that would come, with a plus sign. Rules are "
-		"compared, not lines: another order or spelling is no difference. Nothing is "
+		"Reads the file as `anybind apply` does and compares it with the rules in force, "
+		"or with none where no dispatcher is loaded. First come the statements that would "
+		"go, marked with a minus sign, then those that would come, with a plus sign. Rules "
+		"are compared, not lines: another order or spelling is no difference. Nothing is "
 		"changed. That there are differences is no failure.",
-	.words = (const struct word_row[]){
-		{ "FILE", "The file, or `-` for standard input." },
-		{ NULL } },
-	.examples = (const struct example_row[]){
-		{ "anybind diff rules.conf", "What would change?" },
-		{ "anybind -n blue rules | anybind -n green diff -",
-		  "What would have to change in one namespace to make it like another?" },
-		{ NULL } },
+	.words =
+		(const struct word_row[]){
+			{"FILE", "The file, or `-` for standard input."},
+			{NULL},
+		},
+	.examples =
+		(const struct example_row[]){
+			{"anybind diff rules.conf", "What would change?"},
+			{"anybind -n blue rules | anybind -n green diff -",
+			 "What would have to change in one namespace to make it like another?"},
+			{NULL},
+		},
 	.complete = COMPLETE_FILES,
 	.min_words = 1,
 	.max_words = 1,

@@ -52,7 +52,7 @@ static int run(struct context *context)
 	if (!context->options.json) /* straight to the output: there may be a million */
 		return anybind_ruleset_each(ruleset, print_statement, NULL);
 	context->output.result = context_result(context);
-	lists = (struct lists){ must(json_array()), must(json_array()) };
+	lists = (struct lists){must(json_array()), must(json_array())};
 	json_put(context->output.result, "rules", lists.rules);
 	json_put(context->output.result, "services", lists.services);
 	return anybind_ruleset_each(ruleset, collect, &lists);
@@ -65,12 +65,14 @@ const struct command cmd_rules = {
 	.summary = "print the rules in force",
 	.description =
 		"Prints the rules that the kernel goes by, read back from it, and the declarations "
-		"of services: one statement a line, in a canonical order and spelling. "
-		"`anybind apply` reads this, and applying it changes nothing.",
-	.examples = (const struct example_row[]){
-		{ "anybind rules > rules.conf", "Keep the rules in a file." },
-		{ "anybind -j rules | jq -r '.rules[] | select(.service == \"web\").prefix'",
-		  "The prefixes of one service." },
-		{ NULL } },
+		"of services: one statement a line, in a canonical order and spelling. `anybind "
+		"apply` reads this, and applying it changes nothing.",
+	.examples =
+		(const struct example_row[]){
+			{"anybind rules > rules.conf", "Keep the rules in a file."},
+			{"anybind -j rules | jq -r '.rules[] | select(.service == \"web\").prefix'",
+			 "The prefixes of one service."},
+			{NULL},
+		},
 	.run = run,
 };

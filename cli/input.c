@@ -39,7 +39,8 @@ static int first_size(int fd, const char *file, size_t *ret, struct output *out)
 	if (fstat(fd, &st))
 		return cannot_read(out, file, -errno);
 	if (S_ISDIR(st.st_mode))
-		return output_error(out, -EISDIR, "Name a file with statements, or - for standard input.",
+		return output_error(out, -EISDIR,
+				    "Name a file with statements, or - for standard input.",
 				    "cannot read '%s': it is a directory", input_name(file));
 	if (st.st_size > (off_t)INPUT_MAX)
 		return too_large(out, file);

@@ -34,7 +34,7 @@ static void read_arguments(struct context *context, int argc, char *argv[])
 	context->argv = argv;
 	for (int i = 1; i < argc; i++) {
 		const struct option_row *const tables[] = {
-			option_globals, context->command ? context->command->options : NULL };
+			option_globals, context->command ? context->command->options : NULL};
 		_cleanup_free_ char *error = NULL;
 
 		if (!words_only && !strcmp(argv[i], "--")) {
@@ -111,7 +111,7 @@ static int act(struct context *context)
 
 int main(int argc, char *argv[])
 {
-	struct context context = { 0 };
+	struct context context = {0};
 	int r, written;
 
 	output_init(&context.output);

@@ -15,7 +15,7 @@
 
 void output_init(struct output *out)
 {
-	*out = (struct output){ .errors = must(json_array()), .warnings = must(json_array()) };
+	*out = (struct output){.errors = must(json_array()), .warnings = must(json_array())};
 }
 
 void output_release(struct output *out)
@@ -23,7 +23,7 @@ void output_release(struct output *out)
 	json_decref(out->result);
 	json_decref(out->errors);
 	json_decref(out->warnings);
-	*out = (struct output){ 0 };
+	*out = (struct output){0};
 }
 
 static json_t *message_document(const struct anybind_message *message, bool verbose)
@@ -58,8 +58,9 @@ int output_error(struct output *out, int code, const char *hint, const char *for
 	va_end(ap);
 	if (n < 0)
 		out_of_memory();
-	add_message(out, &(struct anybind_message){
-				 .severity = ANYBIND_ERROR, .code = code, .text = text, .hint = hint });
+	add_message(out,
+		    &(struct anybind_message){
+			    .severity = ANYBIND_ERROR, .code = code, .text = text, .hint = hint});
 	return code;
 }
 
@@ -119,7 +120,7 @@ static void print_messages(const json_t *messages, size_t omitted, bool errors, 
 	const json_t *message;
 	size_t i;
 
-	json_array_foreach(messages, i, message)
+	json_array_foreach (messages, i, message)
 		print_message(message, errors ? "" : "warning: ", verbose);
 	if (omitted)
 		fprintf(stderr, "anybind: … and %zu more %s%s\n", omitted, kind, plural(omitted));
@@ -159,8 +160,8 @@ int output_finish(struct output *out, output_print_fn print)
 		print(out->result);
 	errno = 0;
 	if (fflush(stdout) || ferror(stdout) || r < 0) {
-		fprintf(stderr, "anybind: cannot write to standard output%s%s\n",
-			errno ? ": " : "", errno ? strerror(errno) : "");
+		fprintf(stderr, "anybind: cannot write to standard output%s%s\n", errno ? ": " : "",
+			errno ? strerror(errno) : "");
 		r = -EIO;
 	}
 	if (!out->json) {
