@@ -18,7 +18,7 @@ static int read_endpoint(struct context *context, const char *word, struct socka
 {
 	if (word_endpoint(word, ret) < 0)
 		return context_usage(context,
-				     "explain: '%s' is no address with a port, such as "
+				     "explain: \"%s\" is no address with a port, such as "
 				     "192.0.2.1:80 or [2001:db8::1]:80",
 				     word);
 	return 0;
@@ -29,17 +29,19 @@ static int read_flow(struct context *context, struct anybind_flow *ret)
 	char **words = context->argv;
 
 	if (word_protocol(words[0], &ret->protocol) < 0)
-		return context_usage(context, "explain: '%s' is neither tcp nor udp", words[0]);
+		return context_usage(context, "explain: \"%s\" is neither tcp nor udp", words[0]);
 	if (read_endpoint(context, words[1], &ret->source) < 0 ||
 	    read_endpoint(context, words[2], &ret->destination) < 0)
 		return -EINVAL;
 	if (ret->source.ss_family != ret->destination.ss_family)
-		return context_usage(context,
-				     "explain: a packet from '%s' to '%s' would be of two address "
-				     "families",
-				     words[1], words[2]);
+		return context_usage(
+			context,
+			"explain: a packet from \"%s\" to \"%s\" would be of two address "
+			"families",
+			words[1], words[2]);
 	if (context->argc > 3 && strcmp(words[3], "dev"))
-		return context_usage(context, "explain: '%s' stands where only dev can", words[3]);
+		return context_usage(context, "explain: \"%s\" stands where only dev can",
+				     words[3]);
 	if (context->argc == 4)
 		return context_usage(context, "explain: dev which interface?");
 	ret->dev = context->argc > 4 ? words[4] : NULL;

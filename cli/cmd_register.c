@@ -32,11 +32,11 @@ static int read_choice(struct context *context, struct choice *ret)
 	const char *const *words = (const char *const *)context->argv;
 
 	if (context->argc > 1 && word_protocol(words[1], &ret->protocol) < 0)
-		return context_usage(context, "register: '%s' is neither tcp nor udp", words[1]);
+		return context_usage(context, "register: \"%s\" is neither tcp nor udp", words[1]);
 	if (context->argc > 2) {
 		if (word_endpoint(words[2], &ret->storage) < 0)
 			return context_usage(context,
-					     "register: '%s' is no address with a port, such as "
+					     "register: \"%s\" is no address with a port, such as "
 					     "192.0.2.1:80 or [2001:db8::1]:80",
 					     words[2]);
 		ret->address = (const struct sockaddr *)&ret->storage;
@@ -56,7 +56,7 @@ static int check_options(struct context *context, struct choice *ret_choice)
 		return context_usage(context, "register: --pid, --fd and --listen-fds exclude "
 					      "each other");
 	if (!options->pid && context->argc > 1)
-		return context_usage(context, "register: '%s' is too much without --pid",
+		return context_usage(context, "register: \"%s\" is too much without --pid",
 				     context->argv[1]);
 	return read_choice(context, ret_choice);
 }

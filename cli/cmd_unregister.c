@@ -47,7 +47,7 @@ static int run(struct context *context)
 		return context_usage(context, "unregister: -4 and -6 exclude each other; without "
 					      "them both are meant");
 	if (context->argc > 1 && word_protocol(context->argv[1], &protocol) < 0)
-		return context_usage(context, "unregister: '%s' is neither tcp nor udp",
+		return context_usage(context, "unregister: \"%s\" is neither tcp nor udp",
 				     context->argv[1]);
 	r = context_begin(context, &anybind);
 	if (r < 0)

@@ -51,8 +51,9 @@ char *help_form(const struct command *command, size_t index)
 
 	for (; index; index--) {
 		start = strchr(start, '\n');
-		if (!start++)
+		if (!start)
 			return NULL;
+		start++;
 	}
 	form = strndup(start, strchrnul(start, '\n') - start);
 	if (!form)

@@ -18,9 +18,10 @@ static void name_command(struct context *context, const char *name)
 		return;
 	near = command_near(name);
 	if (near)
-		context_usage(context, "unknown command '%s'; did you mean %s?", name, near->name);
+		context_usage(context, "unknown command \"%s\"; did you mean %s?", name,
+			      near->name);
 	else
-		context_usage(context, "unknown command '%s'", name);
+		context_usage(context, "unknown command \"%s\"", name);
 }
 
 /*
@@ -65,7 +66,7 @@ static int check_arguments(struct context *context)
 		return context_usage(context, "%s: %s is missing", command->name,
 				     command->words[context->argc].word);
 	if ((unsigned int)context->argc > command->max_words)
-		return context_usage(context, "%s: '%s' is too much", command->name,
+		return context_usage(context, "%s: \"%s\" is too much", command->name,
 				     context->argv[command->max_words]);
 	return 0;
 }

@@ -382,7 +382,7 @@ int main(int argc, char *argv[])
 		if (!strncmp(name, "anybind-", 8))
 			command = command_find(name + 8);
 		if (!command) {
-			fprintf(stderr, "no manual page '%s'\n", name);
+			fprintf(stderr, "no manual page \"%s\"\n", name);
 			return EXIT_FAILURE;
 		}
 		put_command(command);

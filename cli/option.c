@@ -47,10 +47,10 @@ static int store_number(const struct option_row *row, const char *value, int *re
 	case 0:
 		return 0;
 	case -ERANGE:
-		return error(ret_error, "--%s: '%s' is not in the range %d to %d", row->name, value,
-			     row->min, INT_MAX);
+		return error(ret_error, "--%s: \"%s\" is not in the range %d to %d", row->name,
+			     value, row->min, INT_MAX);
 	default:
-		return error(ret_error, "--%s: '%s' is not a number", row->name, value);
+		return error(ret_error, "--%s: \"%s\" is not a number", row->name, value);
 	}
 }
 
@@ -132,9 +132,9 @@ static int unknown_long(const struct option_row *const tables[2], const char *na
 		}
 	}
 	if (near)
-		return error(ret_error, "unknown option '--%.*s'; did you mean --%s?", len, name,
+		return error(ret_error, "unknown option \"--%.*s\"; did you mean --%s?", len, name,
 			     near->name);
-	return error(ret_error, "unknown option '--%.*s'", len, name);
+	return error(ret_error, "unknown option \"--%.*s\"", len, name);
 }
 
 static int read_long(struct options *options, const struct option_row *const tables[2], int argc,
@@ -166,7 +166,8 @@ static int read_letters(struct options *options, const struct option_row *const 
 		int r;
 
 		if (!row)
-			return error(ret_error, "unknown option '-%c' in '%s'", *s, argv[*index]);
+			return error(ret_error, "unknown option \"-%c\" in \"%s\"", *s,
+				     argv[*index]);
 		if (row->type == OPTION_FLAG) {
 			r = store(row, options, NULL, ret_error);
 			if (r < 0)

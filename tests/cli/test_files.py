@@ -99,7 +99,7 @@ def test_unreadable(command, tmp_path):
         result = run(*words)
         assert (result.code, result.out) == (1, b"")
         first = result.err.decode().splitlines()[0]
-        assert first == f"anybind: cannot read '{path}': {reason}"
+        assert first == f'anybind: cannot read "{path}": {reason}'
         assert run("-j", *words).document()["error"]["code"] == code
 
 
@@ -109,7 +109,7 @@ def test_too_large(tmp_path):
         os.truncate(file.fileno(), (1 << 30) + 1)  # sparse
     result = run("check", str(path))
     assert result.code == 1
-    assert result.err.decode() == f"anybind: cannot read '{path}': larger than 1 GiB\n"
+    assert result.err.decode() == f'anybind: cannot read "{path}": larger than 1 GiB\n'
 
 
 def test_full_output_is_an_error(rules):
