@@ -61,7 +61,8 @@ int statement_parse(struct context *context, const char *verb, struct anybind_ru
 	return r;
 }
 
-int statement_collect(const struct anybind_statement *statement, void *data)
+/* An anybind_statement_fn: appends the text to the json_t array @data. */
+static int collect(const struct anybind_statement *statement, void *data)
 {
 	json_add(data, json_text(statement->text));
 	return 0;
@@ -70,7 +71,7 @@ int statement_collect(const struct anybind_statement *statement, void *data)
 /* Rules only: that a rule declares its service goes without saying. */
 static int collect_rule(const struct anybind_statement *statement, void *data)
 {
-	return statement->action == ANYBIND_SERVICE ? 0 : statement_collect(statement, data);
+	return statement->action == ANYBIND_SERVICE ? 0 : collect(statement, data);
 }
 
 json_t *statement_result(const struct context *context, bool changed, const char *verb,
@@ -79,8 +80,7 @@ json_t *statement_result(const struct context *context, bool changed, const char
 	json_t *result = context_changed(context, changed), *statements = must(json_array());
 
 	if (changed &&
-	    anybind_ruleset_each(delta,
-				 anybind_ruleset_count(delta) ? collect_rule : statement_collect,
+	    anybind_ruleset_each(delta, anybind_ruleset_count(delta) ? collect_rule : collect,
 				 statements) < 0)
 		out_of_memory();
 	json_put(result, verb, statements);

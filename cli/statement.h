@@ -40,7 +40,4 @@ const char *action_name(enum anybind_action action);
 /* What a service without a usable socket does. */
 const char *missing_name(bool missing_pass);
 
-/* An anybind_statement_fn: appends the text to the json_t array @data. */
-int statement_collect(const struct anybind_statement *statement, void *data);
-
 #endif
