@@ -354,6 +354,6 @@ LOOKUP_INLINE int lookup_step(const __u8 *table, table_params params, struct wal
 }
 
 /* Steps that a table may need at most; compile.c refuses rules that need more. */
-#define WALK_STEPS_MAX (1 << 20)
+#define WALK_STEPS_MAX (1 << 16)
 
 #endif
