@@ -5,6 +5,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build
+MESON_FLAGS ?=
 
 # Under sudo, what is built belongs to whom the sources belong to.
 OWNER := $(shell stat -c %u .)
@@ -21,7 +22,7 @@ build: deps $(BUILD)/build.ninja ## The same
 	$(AS_OWNER) ninja -C $(BUILD)
 
 $(BUILD)/build.ninja: | deps
-	$(AS_OWNER) meson setup --prefix $(abspath $(PREFIX)) $(BUILD)
+	$(AS_OWNER) meson setup --prefix $(abspath $(PREFIX)) $(MESON_FLAGS) $(BUILD)
 
 demo: root build ## Show it at work, with real servers, in namespaces of its own (root)
 	ANYBIND=$(BUILD)/cli/anybind demo/run
