@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "cleanup.h"
 #include "dispatcher.h"
@@ -60,16 +61,46 @@ static void listener_text(const struct listener *l, char ret[ENDPOINT_TEXT_MAX])
 			 ret);
 }
 
-/* Sockets bound to the same place: a reuseport group where there are several. */
+static bool same_place(const struct listener *a, const struct listener *b)
+{
+	return a->family == b->family && a->protocol == b->protocol && a->port == b->port &&
+	       a->ifindex == b->ifindex && !memcmp(a->addr, b->addr, sizeof(a->addr));
+}
+
+/*
+ * Has @l, which shares its place, SO_REUSEPORT? TCP listeners share one in no
+ * other way; UDP sockets can by SO_REUSEADDR, and netlink does not tell.
+ */
+static bool has_reuseport(const struct census *census, const struct listener *l)
+{
+	const struct owner *owner = &census->owners[l - census->listeners];
+	_cleanup_close_ int fd = -1;
+	uint64_t cookie = 0;
+	int reuseport = 1;
+	socklen_t cookie_len = sizeof(cookie), len = sizeof(reuseport);
+
+	if (l->protocol == IPPROTO_TCP || !owner->pid)
+		return true;
+	fd = process_descriptor(owner);
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &cookie_len) < 0 ||
+	    cookie != l->cookie || getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuseport, &len) < 0)
+		return true;
+	return reuseport;
+}
+
+/* Sockets of @l's reuseport group, or just itself. */
 static unsigned int members(const struct census *census, const struct listener *l)
 {
-	unsigned int n = 0;
+	unsigned int places = 0, n = 0;
 
+	for (size_t i = 0; i < census->n; i++)
+		places += same_place(&census->listeners[i], l);
+	if (places == 1 || !has_reuseport(census, l))
+		return 1;
 	for (size_t i = 0; i < census->n; i++) {
 		const struct listener *m = &census->listeners[i];
 
-		n += m->family == l->family && m->protocol == l->protocol && m->port == l->port &&
-		     m->ifindex == l->ifindex && !memcmp(m->addr, l->addr, sizeof(l->addr));
+		n += same_place(m, l) && m->uid == l->uid && has_reuseport(census, m);
 	}
 	return n;
 }
