@@ -69,7 +69,8 @@
  *		4… source: IPv4 address, mask; IPv6 address[4], mask[4]; network order
  *	SOURCES	0 kind | n_lengths << 8	1 action if none	2 first line	3 lines
  *		4 hash multiplier, low half	5 high half	6… prefix lengths, longest
- *		first, one a word
+ *		first, five words each: length, mask (high half's lower and upper
+ *		word, low half's)
  */
 #define NODE_PORTS 0
 #define NODE_TEST 1
@@ -80,12 +81,12 @@
 #define WORDS_SLACK 16
 
 /*
- * A line maps (prefix, length) to an action. `len` is the prefix length, with
- * LINE_MORE set where longer prefixes exist below; 0 is an empty slot, and a
- * host in IPv6 (128) is LINE_MORE alone, since nothing is longer. `next`: the
- * search goes on in the following line. Keys are host order, host bits zero.
+ * A line maps (prefix, length) to an action. `len` is the prefix length, 0 in
+ * an empty slot. `flags`: LINE_NEXT, the search goes on in the following line;
+ * bit i, longer prefixes exist below that of slot i. Keys are host order, host
+ * bits zero.
  */
-#define LINE_MORE 0x80
+#define LINE_NEXT 0x80
 #define LINE4_SLOTS 7
 #define LINE6_SLOTS 3
 #define PROBES_MAX 8 /* lines that one search may touch */
@@ -94,19 +95,19 @@ struct line4 {
 	__u32 key[LINE4_SLOTS];
 	__u32 action[LINE4_SLOTS];
 	__u8 len[LINE4_SLOTS];
-	__u8 next;
+	__u8 flags;
 };
 
 struct line6 {
 	__u64 key[LINE6_SLOTS][2]; /* high half first */
 	__u32 action[LINE6_SLOTS];
 	__u8 len[LINE6_SLOTS];
-	__u8 next;
+	__u8 flags;
 };
 
 /*
  * Prefix lengths in use form a binary search tree; a search goes to `longer`
- * where the line has an entry with LINE_MORE, to `shorter` where it has none.
+ * where the line has an entry with longer ones below, to `shorter` where it has none.
  * (Waldvogel, Varghese, Turner, Plattner: Scalable High Speed IP Routing
  * Lookups, SIGCOMM 1997. The tree is weighted and its height limited.)
  */
@@ -115,10 +116,11 @@ struct line6 {
 #define DEPTH_MAX 8
 
 struct level {
-	__u8 len;
+	__u64 mask_hi, mask_lo; /* of the length; IPv4: mask_hi is 0 */
+	__u32 len;
 	__u8 shorter; /* index of a level, or LEVEL_NONE */
 	__u8 longer;
-	__u8 zero;
+	__u16 zero;
 };
 
 struct family_params {
@@ -142,7 +144,8 @@ struct table_params {
 struct table_header {
 	char magic[8];
 	__u32 layout;
-	__u32 zero;
+	__u32 zero0;
+	__u64 zero;	  /* read by the program; see dispatch.bpf.c */
 	__u64 size;	  /* of all that follows from the start of the value */
 	__u64 generation; /* counts changes since load */
 	__u64 changed;	  /* CLOCK_REALTIME, seconds */
@@ -173,7 +176,7 @@ struct registry_entry {
 
 _Static_assert(sizeof(struct line4) == 64 && sizeof(struct line6) == 64, "one cache line");
 _Static_assert(sizeof(struct counters) == 64, "one cache line");
-_Static_assert(sizeof(struct table_header) == 88 + sizeof(struct table_params), "no padding");
-_Static_assert(sizeof(struct table_params) == 24 + 2 * (24 + LEVELS_MAX * 4), "no padding");
+_Static_assert(sizeof(struct table_header) == 96 + sizeof(struct table_params), "no padding");
+_Static_assert(sizeof(struct table_params) == 24 + 2 * (24 + LEVELS_MAX * 24), "no padding");
 
 #endif

@@ -53,31 +53,111 @@ struct {
 	__type(value, struct registry_entry);
 } registry SEC(".maps");
 
-struct loop {
+static __always_inline const __u8 *table_value(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&table, &zero);
+}
+
+/* PROTO_BIT_TCP (for 6) or PROTO_BIT_UDP (for 17), without a branch. */
+static __always_inline __u32 proto_bit(const struct bpf_sk_lookup *ctx)
+{
+	return (ctx->protocol >> 4) + 1;
+}
+
+static __always_inline void load_destination(const struct bpf_sk_lookup *ctx, struct search *s)
+{
+	s->v6 = ctx->family ^ AF_INET;
+	if (s->v6) {
+		s->hi = (__u64)bpf_ntohl(ctx->local_ip6[0]) << 32 | bpf_ntohl(ctx->local_ip6[1]);
+		s->lo = (__u64)bpf_ntohl(ctx->local_ip6[2]) << 32 | bpf_ntohl(ctx->local_ip6[3]);
+	} else {
+		s->lo = bpf_ntohl(ctx->local_ip4);
+	}
+}
+
+struct search_loop {
+	struct search search;
+	const __u8 *table;
+};
+
+/*
+ * A zero that the verifier does not know as one. What it is added to becomes
+ * any number to the verifier, so that all turns of a loop look alike to it and
+ * one suffices; else it follows the loop for every value that comes up.
+ */
+static __always_inline __u64 unknown_zero(const __u8 *table)
+{
+	return ((const struct table_header *)table)->zero;
+}
+
+static long search_step(__u64 i, struct search_loop *loop)
+{
+	long done = lookup_search_step(loop->table, &params, &loop->search);
+	__u64 zero = unknown_zero(loop->table);
+
+	loop->search.level += zero;
+	loop->search.probe += zero;
+	loop->search.best += zero;
+	return done;
+}
+
+/*
+ * The rest of a search that the first line did not end. This function and
+ * walk() are global, so that the verifier looks at them once and not anew for
+ * every way that leads to them: a change must not wait for it.
+ */
+__noinline __u32 search_on(struct bpf_sk_lookup *ctx, __u64 level, __u64 probe, __u64 best)
+{
+	struct search_loop loop = {
+		.search = { .level = level, .probe = probe, .best = best },
+		.table = table_value(),
+	};
+
+	if (!loop.table)
+		return ACTION_VERDICT;
+	load_destination(ctx, &loop.search);
+	bpf_loop(SEARCH_STEPS_MAX, search_step, &loop, 0);
+	return loop.search.best;
+}
+
+struct walk_loop {
 	struct walk walk;
 	const __u8 *table;
 };
 
-static long step(__u64 i, struct loop *loop)
+static long walk_step(__u64 i, struct walk_loop *loop)
 {
-	return lookup_step(loop->table, &params, &loop->walk);
+	long done = lookup_step(loop->table, &params, &loop->walk);
+	__u64 zero = unknown_zero(loop->table);
+
+	loop->walk.action += zero;
+	loop->walk.first += zero;
+	loop->walk.ranges += zero;
+	loop->walk.lengths += zero;
+	loop->walk.probe += zero;
+	return done;
 }
 
 /* Actions that need more than a glance: port lists, sources, devices. */
-static __noinline __u32 walk(struct bpf_sk_lookup *ctx, const __u8 *table, __u32 action)
+__noinline __u32 walk(struct bpf_sk_lookup *ctx, __u64 action)
 {
-	struct loop loop = {
+	struct walk_loop loop = {
 		.walk = {
 			.action = action,
-			.proto = ctx->protocol == IPPROTO_TCP ? PROTO_BIT_TCP : PROTO_BIT_UDP,
+			.proto = proto_bit(ctx),
 			.port = ctx->local_port,
 			.ifindex = ctx->ingress_ifindex,
-			.v6 = ctx->family != AF_INET,
+			.v6 = ctx->family ^ AF_INET,
 		},
-		.table = table,
+		.table = table_value(),
 	};
 	struct walk *w = &loop.walk;
 
+	if (!loop.table)
+		return ACTION_VERDICT;
+	w->first = w->ranges = w->lengths = w->probe = unknown_zero(loop.table);
 	if (w->v6) {
 		w->src[0] = ctx->remote_ip6[0];
 		w->src[1] = ctx->remote_ip6[1];
@@ -89,27 +169,42 @@ static __noinline __u32 walk(struct bpf_sk_lookup *ctx, const __u8 *table, __u32
 		w->src[0] = ctx->remote_ip4;
 		w->src_lo = bpf_ntohl(w->src[0]);
 	}
-	bpf_loop(WALK_STEPS_MAX, step, &loop, 0);
+	bpf_loop(WALK_STEPS_MAX, walk_step, &loop, 0);
 	return w->action & ACTION_TAG ? ACTION_VERDICT : w->action;
 }
 
-/* Action for the packet's destination. */
+/* Action for the packet's destination: nearly always one line away. */
 static __always_inline __u32 find(struct bpf_sk_lookup *ctx, const __u8 *table)
 {
-	__u64 hi, lo;
+	struct search s = { 0 };
+	int found;
 
-	if (ctx->family == AF_INET)
-		return lookup_prefix4(table, &params, bpf_ntohl(ctx->local_ip4));
-	hi = (__u64)bpf_ntohl(ctx->local_ip6[0]) << 32 | bpf_ntohl(ctx->local_ip6[1]);
-	lo = (__u64)bpf_ntohl(ctx->local_ip6[2]) << 32 | bpf_ntohl(ctx->local_ip6[3]);
-	return lookup_prefix6(table, &params, hi, lo);
+	load_destination(ctx, &s);
+	if (s.v6) {
+		s.best = params.v6.fallback;
+		if (!params.v6.lines)
+			return s.best;
+		found = lookup_search_line6(table, &params, &s, 0);
+		if (found == FOUND)
+			return s.best;
+		lookup_search_on(&params.v6, &s, 0, found);
+	} else {
+		s.best = params.v4.fallback;
+		if (!params.v4.lines)
+			return s.best;
+		found = lookup_search_line4(table, &params, &s, 0);
+		if (found == FOUND)
+			return s.best;
+		lookup_search_on(&params.v4, &s, 0, found);
+	}
+	return s.level < LEVELS_MAX ? search_on(ctx, s.level, s.probe, s.best) : s.best;
 }
 
 /* The verdict word for the packet. */
 static __always_inline __u32 classify(struct bpf_sk_lookup *ctx)
 {
-	__u32 zero = 0, action, tag;
-	const __u8 *t = bpf_map_lookup_elem(&table, &zero);
+	const __u8 *t = table_value();
+	__u32 action, tag;
 
 	if (!t)
 		return VERDICT_PASS;
@@ -118,11 +213,10 @@ static __always_inline __u32 classify(struct bpf_sk_lookup *ctx)
 	if (tag == ACTION_PORT || tag == ACTION_PROTO)
 		action = lookup_inline_action(
 			t, &params, action,
-			ctx->protocol == IPPROTO_TCP ? PROTO_BIT_TCP : PROTO_BIT_UDP,
-			ctx->local_port,
+			proto_bit(ctx), ctx->local_port,
 			ctx->family == AF_INET ? params.v4.fallback : params.v6.fallback);
 	if (action & ACTION_TAG)
-		action = walk(ctx, t, action);
+		action = walk(ctx, action);
 	return action >> ACTION_SHIFT;
 }
 

@@ -30,14 +30,17 @@ typedef const volatile struct family_params *family_params;
 
 /* One packet on its way through nodes; see lookup_step(). */
 struct walk {
-	__u32 action;  /* in: where to start; out: a verdict when done */
-	__u32 lengths; /* SOURCES: lengths tried so far */
-	__u32 proto;   /* PROTO_BIT_* */
-	__u32 port;    /* destination, host order */
-	__u32 ifindex; /* of the incoming interface */
-	__u32 v6;
-	__u32 src[4]; /* network order; IPv4 in the first */
+	__u64 action;  /* in: where to start; out: a verdict when done */
+	__u64 first;   /* PORTS: ranges still to search, */
+	__u64 ranges;  /* and their number */
+	__u64 lengths; /* SOURCES: lengths tried so far, */
+	__u64 probe;   /* and lines of this one */
+	__u64 proto;   /* PROTO_BIT_* */
+	__u64 port;    /* destination, host order */
+	__u64 ifindex; /* of the incoming interface */
+	__u64 v6;
 	__u64 src_hi, src_lo; /* host order; IPv4 in src_lo */
+	__u32 src[4];	      /* network order; IPv4 in the first */
 };
 
 LOOKUP_INLINE const void *lookup_line(const __u8 *table, table_params params, __u64 line)
@@ -59,17 +62,6 @@ LOOKUP_INLINE const __u32 *lookup_words(const __u8 *table, table_params params, 
 
 /* ---- prefixes ---- */
 
-LOOKUP_INLINE __u32 lookup_mask4(__u32 len)
-{
-	return len ? 0xffffffffu << (32 - len) : 0;
-}
-
-LOOKUP_INLINE void lookup_mask6(__u32 len, __u64 *hi, __u64 *lo)
-{
-	*hi = len >= 64 ? ~0ull : len ? ~0ull << (64 - len) : 0;
-	*lo = len >= 128 ? ~0ull : len > 64 ? ~0ull << (128 - len) : 0;
-}
-
 /* Multiplicative hashing: the product's upper half, scaled to the number of lines. */
 LOOKUP_INLINE __u64 lookup_home4(__u64 mul, __u32 lines, __u32 key, __u32 len)
 {
@@ -88,133 +80,135 @@ LOOKUP_INLINE __u64 lookup_home6(__u64 mul, __u32 lines, __u64 hi, __u64 lo, __u
 	return ((__u64)hash * lines) >> 32;
 }
 
-/* The slot's length byte if it holds (key, len), else 0. */
-#define lookup_len_matches(byte, want) ((byte) && !(((byte) ^ (want)) & 0x7f))
-
 /* What a search of one line comes to. */
 #define FOUND_NONE 0 /* not here, nor in the following lines */
 #define FOUND_NEXT 1 /* not here, but look into the next line */
 #define FOUND 2
 #define FOUND_MORE 3 /* found, and longer prefixes exist */
 
-LOOKUP_INLINE int lookup_in_line4(const struct line4 *line, __u32 key, __u32 len, __u32 *action)
+/*
+ * 1 if @differ is 0, else 0, without a branch: which slot of a line matches is
+ * random, and the verifier would follow each way. (Nor as a mask of all ones:
+ * some verifiers fork where a constant is ANDed to one.)
+ */
+LOOKUP_INLINE __u64 lookup_is_zero(__u64 differ)
 {
+	__u64 minus = -differ;
+
+	lookup_opaque(minus);
+	return (differ | minus) >> 63 ^ 1;
+}
+
+/* @slots: bits of the slots that match (at most one). */
+LOOKUP_INLINE int lookup_found(__u64 slots, __u8 flags)
+{
+	if (slots)
+		return slots & flags ? FOUND_MORE : FOUND;
+	return flags & LINE_NEXT ? FOUND_NEXT : FOUND_NONE;
+}
+
+LOOKUP_INLINE int lookup_in_line4(const struct line4 *line, __u32 key, __u32 len, __u64 *action)
+{
+	__u64 slots = 0, found = 0;
+
 	LOOKUP_UNROLL
 	for (__u64 i = 0; i < LINE4_SLOTS; i++) {
-		__u8 byte;
+		__u64 hit = lookup_is_zero((line->key[i] ^ key) | (__u64)(line->len[i] ^ len) << 32);
 
-		if (line->key[i] != key)
-			continue;
-		byte = line->len[i];
-		if (!lookup_len_matches(byte, len))
-			continue;
-		*action = line->action[i];
-		return byte & LINE_MORE ? FOUND_MORE : FOUND;
+		slots |= hit << i;
+		found |= hit * line->action[i];
 	}
-	return line->next ? FOUND_NEXT : FOUND_NONE;
+	if (slots)
+		*action = found;
+	return lookup_found(slots, line->flags);
 }
 
 LOOKUP_INLINE int lookup_in_line6(const struct line6 *line, __u64 hi, __u64 lo, __u32 len,
-				  __u32 *action)
+				  __u64 *action)
 {
+	__u64 slots = 0, found = 0;
+
 	LOOKUP_UNROLL
 	for (__u64 i = 0; i < LINE6_SLOTS; i++) {
-		__u8 byte;
+		__u64 hit = lookup_is_zero((line->key[i][0] ^ hi) | (line->key[i][1] ^ lo) |
+					   (line->len[i] ^ len));
 
-		if (line->key[i][1] != lo || line->key[i][0] != hi)
-			continue;
-		byte = line->len[i];
-		if (!lookup_len_matches(byte, len))
-			continue;
-		*action = line->action[i];
-		return byte & LINE_MORE && len != 128 ? FOUND_MORE : FOUND;
+		slots |= hit << i;
+		found |= hit * line->action[i];
 	}
-	return line->next ? FOUND_NEXT : FOUND_NONE;
+	if (slots)
+		*action = found;
+	return lookup_found(slots, line->flags);
 }
 
-LOOKUP_INLINE int lookup_probe4(const __u8 *table, table_params params, __u64 line, __u32 key,
-				__u32 len, __u32 *action)
-{
-	int found = FOUND_NONE;
+/* A search for the longest prefix that holds an address (host order). */
+struct search {
+	__u64 hi, lo;	/* IPv4: in lo */
+	__u64 level;	/* where the search is in the tree of lengths; LEVELS_MAX: done */
+	__u64 probe;	/* lines of that level that sent it on */
+	__u64 best;	/* action of the longest prefix found so far */
+	__u64 v6;
+};
 
-	for (__u64 i = 0; i < PROBES_MAX; i++) {
-		const struct line4 *l = lookup_line(table, params, line + i);
+#define SEARCH_STEPS_MAX (DEPTH_MAX * PROBES_MAX)
 
-		if (!l)
-			break;
-		found = lookup_in_line4(l, key, len, action);
-		if (found != FOUND_NEXT)
-			break;
-	}
-	return found;
-}
-
-LOOKUP_INLINE int lookup_probe6(const __u8 *table, table_params params, __u64 line, __u64 hi,
-				__u64 lo, __u32 len, __u32 *action)
-{
-	int found = FOUND_NONE;
-
-	for (__u64 i = 0; i < PROBES_MAX; i++) {
-		const struct line6 *l = lookup_line(table, params, line + i);
-
-		if (!l)
-			break;
-		found = lookup_in_line6(l, hi, lo, len, action);
-		if (found != FOUND_NEXT)
-			break;
-	}
-	return found;
-}
-
-/* The longest prefix that holds @addr (host order): its action. */
-LOOKUP_INLINE __u32 lookup_prefix4(const __u8 *table, table_params params, __u32 addr)
+LOOKUP_INLINE int lookup_search_line4(const __u8 *table, table_params params, struct search *s,
+				      __u64 level)
 {
 	family_params v4 = &params->v4;
-	__u32 best = v4->fallback;
-	__u64 level = 0;
+	__u32 len = v4->levels[level].len;
+	__u32 key = s->lo & v4->levels[level].mask_lo;
+	__u64 home = v4->line0 + lookup_home4(v4->mul, v4->lines, key, len);
+	const struct line4 *line = lookup_line(table, params, home + s->probe);
 
-	if (!v4->lines)
-		return best;
-	for (__u64 i = 0; i < DEPTH_MAX; i++) {
-		__u32 len = v4->levels[level].len & 0x3f;
-		__u32 key = addr & lookup_mask4(len);
-		__u64 home = v4->line0 + lookup_home4(v4->mul, v4->lines, key, len);
-		int found = lookup_probe4(table, params, home, key, len, &best);
-
-		if (found == FOUND)
-			break;
-		level = found == FOUND_MORE ? v4->levels[level].longer : v4->levels[level].shorter;
-		if (level >= LEVELS_MAX)
-			break;
-	}
-	return best;
+	return line ? lookup_in_line4(line, key, len, &s->best) : FOUND_NONE;
 }
 
-LOOKUP_INLINE __u32 lookup_prefix6(const __u8 *table, table_params params, __u64 hi, __u64 lo)
+LOOKUP_INLINE int lookup_search_line6(const __u8 *table, table_params params, struct search *s,
+				      __u64 level)
 {
 	family_params v6 = &params->v6;
-	__u32 best = v6->fallback;
-	__u64 level = 0;
+	__u32 len = v6->levels[level].len;
+	__u64 hi = s->hi & v6->levels[level].mask_hi;
+	__u64 lo = s->lo & v6->levels[level].mask_lo;
+	const struct line6 *line;
+	__u64 home;
 
-	if (!v6->lines)
-		return best;
-	for (__u64 i = 0; i < DEPTH_MAX; i++) {
-		__u32 len = v6->levels[level].len;
-		__u64 mask_hi, mask_lo, home;
-		int found;
+	home = v6->line0 + lookup_home6(v6->mul, v6->lines, hi, lo, len);
+	line = lookup_line(table, params, home + s->probe);
+	return line ? lookup_in_line6(line, hi, lo, len, &s->best) : FOUND_NONE;
+}
 
-		lookup_mask6(len, &mask_hi, &mask_lo);
-		mask_hi &= hi;
-		mask_lo &= lo;
-		home = v6->line0 + lookup_home6(v6->mul, v6->lines, mask_hi, mask_lo, len);
-		found = lookup_probe6(table, params, home, mask_hi, mask_lo, len, &best);
-		if (found == FOUND)
-			break;
-		level = found == FOUND_MORE ? v6->levels[level].longer : v6->levels[level].shorter;
-		if (level >= LEVELS_MAX)
-			break;
+/* Where the search goes after what a line came to. */
+LOOKUP_INLINE void lookup_search_on(family_params family, struct search *s, __u64 level, int found)
+{
+	if (found == FOUND_NEXT && s->probe < PROBES_MAX - 1) {
+		s->probe++;
+		return;
 	}
-	return best;
+	s->probe = 0;
+	if (found == FOUND)
+		s->level = LEVELS_MAX;
+	else
+		s->level = found == FOUND_MORE ? family->levels[level].longer
+					       : family->levels[level].shorter;
+}
+
+/* One line of a search. Returns 1 when s->best is the answer. */
+LOOKUP_INLINE int lookup_search_step(const __u8 *table, table_params params, struct search *s)
+{
+	__u64 level = s->level;
+
+	if (level >= LEVELS_MAX)
+		return 1;
+	lookup_opaque(level); /* or clang reads s->level again, unchecked */
+	if (s->v6)
+		lookup_search_on(&params->v6, s, level,
+				 lookup_search_line6(table, params, s, level));
+	else
+		lookup_search_on(&params->v4, s, level,
+				 lookup_search_line4(table, params, s, level));
+	return s->level >= LEVELS_MAX;
 }
 
 /* ---- actions ---- */
@@ -233,34 +227,40 @@ LOOKUP_INLINE __u32 lookup_inline_action(const __u8 *table, table_params params,
 	return verdict ? *verdict << ACTION_SHIFT | ACTION_VERDICT : ACTION_VERDICT;
 }
 
-/* PORTS: the action of the range that holds the port, by binary search. */
-LOOKUP_INLINE __u32 lookup_ports(const __u8 *table, table_params params, const __u32 *node,
-				 __u64 at, __u32 proto, __u32 port)
+/*
+ * PORTS: binary search for the range that holds the port, one halving a step;
+ * stays on the node until one range is left.
+ */
+LOOKUP_INLINE __u32 lookup_ports(const __u8 *table, table_params params, struct walk *w,
+				 const __u32 *node, __u64 at)
 {
-	__u64 n = proto == PROTO_BIT_TCP ? node[0] >> NODE_SHIFT : node[1];
-	__u64 first = at + 3 + (proto == PROTO_BIT_TCP ? 0 : 2 * (__u64)(node[0] >> NODE_SHIFT));
-	__u32 other = node[2];
+	__u64 n_tcp = node[0] >> NODE_SHIFT, half;
 	const __u32 *range;
+	__u64 below;
 
-	if (!n)
-		return other;
-	for (__u64 i = 0; i < 17 && n > 1; i++) {
-		__u64 half = n >> 1;
-		__u64 below;
-
-		range = lookup_words(table, params, first + 2 * half);
-		if (!range)
-			return ACTION_VERDICT;
-		/* All ones if the range starts at the port or below: no branch to mispredict. */
-		below = (__u64)(*range & 0xffff) - port - 1;
-		lookup_opaque(below);
-		first += 2 * half & (__u64)((__s64)below >> 63);
-		n -= half;
+	if (!w->ranges) {
+		w->ranges = w->proto == PROTO_BIT_TCP ? n_tcp : node[1];
+		w->first = at + 3 + (w->proto == PROTO_BIT_TCP ? 0 : 2 * n_tcp);
+		if (!w->ranges)
+			return node[2];
 	}
-	range = lookup_words(table, params, first);
-	if (!range)
+	half = w->ranges >> 1;
+	range = lookup_words(table, params, w->first + 2 * half);
+	if (!range) {
+		w->ranges = 0;
 		return ACTION_VERDICT;
-	return (range[0] & 0xffff) <= port && port <= range[0] >> 16 ? range[1] : other;
+	}
+	if (!half) {
+		w->ranges = 0;
+		return (range[0] & 0xffff) <= w->port && w->port <= range[0] >> 16 ? range[1]
+										    : node[2];
+	}
+	/* All ones if the range starts at the port or below: no branch to mispredict. */
+	below = (__u64)(range[0] & 0xffff) - w->port - 1;
+	lookup_opaque(below);
+	w->first += 2 * half & (__u64)((__s64)below >> 63);
+	w->ranges -= half;
+	return w->action;
 }
 
 LOOKUP_INLINE __u32 lookup_test(const struct walk *w, const __u32 *node)
@@ -277,38 +277,44 @@ LOOKUP_INLINE __u32 lookup_test(const struct walk *w, const __u32 *node)
 	return differ ? node[2] : node[1];
 }
 
-/* SOURCES: tries one length a step; stays on the node until lengths run out. */
+/* SOURCES: one line a step; stays on the node until lengths run out. */
 LOOKUP_INLINE __u32 lookup_sources(const __u8 *table, table_params params, struct walk *w,
 				   const __u32 *node, __u64 at)
 {
-	const __u32 *length = lookup_words(table, params, at + 6 + w->lengths);
-	__u64 line0 = node[2], mul = node[4] | (__u64)node[5] << 32, home;
-	__u32 action = node[1];
-	int found;
+	const __u32 *length = lookup_words(table, params, at + 6 + 5 * w->lengths);
+	__u64 mul = node[4] | (__u64)node[5] << 32, home = node[2] + w->probe, hi, lo;
+	__u64 action = node[1];
+	const void *line;
+	int found = FOUND_NONE;
 
 	if (w->lengths >= node[0] >> NODE_SHIFT || !length) {
 		w->lengths = 0;
 		return action;
 	}
-	w->lengths++;
+	hi = w->src_hi & (length[1] | (__u64)length[2] << 32);
+	lo = w->src_lo & (length[3] | (__u64)length[4] << 32);
 	if (w->v6) {
-		__u64 hi, lo;
-
-		lookup_mask6(*length, &hi, &lo);
-		hi &= w->src_hi;
-		lo &= w->src_lo;
-		home = lookup_home6(mul, node[3], hi, lo, *length);
-		found = lookup_probe6(table, params, line0 + home, hi, lo, *length, &action);
+		home += lookup_home6(mul, node[3], hi, lo, *length);
+		line = lookup_line(table, params, home);
+		if (line)
+			found = lookup_in_line6(line, hi, lo, *length, &action);
 	} else {
-		__u32 key = (__u32)w->src_lo & lookup_mask4(*length & 0x3f);
-
-		home = lookup_home4(mul, node[3], key, *length);
-		found = lookup_probe4(table, params, line0 + home, key, *length, &action);
+		home += lookup_home4(mul, node[3], lo, *length);
+		line = lookup_line(table, params, home);
+		if (line)
+			found = lookup_in_line4(line, lo, *length, &action);
 	}
-	if (found < FOUND)
-		return w->action;
-	w->lengths = 0;
-	return action;
+	if (found >= FOUND) {
+		w->lengths = w->probe = 0;
+		return action;
+	}
+	if (found == FOUND_NEXT && w->probe < PROBES_MAX - 1) {
+		w->probe++;
+	} else {
+		w->probe = 0;
+		w->lengths++;
+	}
+	return w->action;
 }
 
 /* One step along a walk. Returns 1 when w->action has become a verdict. */
@@ -333,7 +339,7 @@ LOOKUP_INLINE int lookup_step(const __u8 *table, table_params params, struct wal
 	}
 	switch (node[0] & NODE_KIND) {
 	case NODE_PORTS:
-		w->action = lookup_ports(table, params, node, at, w->proto, w->port);
+		w->action = lookup_ports(table, params, w, node, at);
 		break;
 	case NODE_TEST:
 		w->action = lookup_test(w, node);
@@ -348,6 +354,6 @@ LOOKUP_INLINE int lookup_step(const __u8 *table, table_params params, struct wal
 }
 
 /* Steps that a table may need at most; compile.c refuses rules that need more. */
-#define WALK_STEPS_MAX (1 << 20)
+#define WALK_STEPS_MAX (1 << 16)
 
 #endif

@@ -66,24 +66,32 @@ const struct command cmd_apply = {
 	.arguments = "FILE|-",
 	.summary = "replace all rules by those of a file",
 	.description =
-		"Replaces all rules and declarations of services by those of the file, in one step: "
-		"every packet sees the old rules or the new ones. A file with an error changes "
-		"nothing, and all its errors are reported. Sockets that are registered stay "
-		"registered.\n\n"
+		"Replaces all rules and declarations of services by those of the file, in one "
+		"step: every packet sees the old rules or the new ones. A file with an error "
+		"changes nothing, and all its errors are reported. Sockets that are registered "
+		"stay registered.\n\n"
 		"A file holds one statement a line, with `#` before comments: the words of "
 		"`anybind bind`, `pass`, `drop` and `service`. What `anybind rules` prints is such "
-		"a file, and applying it changes nothing. The dispatcher is loaded first where none "
-		"is.",
-	.words = (const struct word_row[]){
-		{ "FILE", "The file, or `-` for standard input." },
-		{ NULL } },
-	.options = (const struct option_row[]){ OPTION_FORCE_ROW, { NULL } },
-	.examples = (const struct example_row[]){
-		{ "anybind diff rules.conf && anybind apply rules.conf",
-		  "See what will change, then do it." },
-		{ "anybind rules | grep -v 192.0.2. | anybind apply -",
-		  "Remove all rules that mention a prefix." },
-		{ NULL } },
+		"a file, and applying it changes nothing. The dispatcher is loaded first where "
+		"none is.",
+	.words =
+		(const struct word_row[]){
+			{"FILE", "The file, or `-` for standard input."},
+			{NULL},
+		},
+	.options =
+		(const struct option_row[]){
+			OPTION_FORCE_ROW,
+			{NULL},
+		},
+	.examples =
+		(const struct example_row[]){
+			{"anybind diff rules.conf && anybind apply rules.conf",
+			 "See what will change, then do it."},
+			{"anybind rules | grep -v 192.0.2. | anybind apply -",
+			 "Remove all rules that mention a prefix."},
+			{NULL},
+		},
 	.complete = COMPLETE_FILES,
 	.min_words = 1,
 	.max_words = 1,

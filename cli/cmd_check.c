@@ -35,15 +35,19 @@ const struct command cmd_check = {
 	.summary = "read a file of rules and report its errors",
 	.description =
 		"Reads the file as `anybind apply` does, reports all errors in it and counts its "
-		"rules: one for each family, protocol and range of ports that a statement names. It "
-		"needs no privilege and does not look at the system, so that it does not know "
+		"rules: one for each family, protocol and range of ports that a statement names. "
+		"It needs no privilege and does not look at the system, so that it does not know "
 		"whether interfaces exist.",
-	.words = (const struct word_row[]){
-		{ "FILE", "The file, or `-` for standard input." },
-		{ NULL } },
-	.examples = (const struct example_row[]){
-		{ "anybind check rules.conf", "In a repository's tests, say." },
-		{ NULL } },
+	.words =
+		(const struct word_row[]){
+			{"FILE", "The file, or `-` for standard input."},
+			{NULL},
+		},
+	.examples =
+		(const struct example_row[]){
+			{"anybind check rules.conf", "In a repository's tests, say."},
+			{NULL},
+		},
 	.complete = COMPLETE_FILES,
 	.min_words = 1,
 	.max_words = 1,

@@ -16,34 +16,34 @@ static int print_added(const struct anybind_statement *statement, void *data)
 	return 0;
 }
 
-struct lists {
-	json_t *removed, *added;
-};
-
-static int collect_removed(const struct anybind_statement *statement, void *data)
+static int output_statement(const struct anybind_statement *statement, void *data)
 {
-	return statement_collect(statement, ((struct lists *)data)->removed);
+	output_item(data, json_text(statement->text));
+	return 0;
 }
 
-static int collect_added(const struct anybind_statement *statement, void *data)
+/* An anybind_statement_fn for a side that is not wanted. */
+static int skip(const struct anybind_statement *statement, void *data)
 {
-	return statement_collect(statement, ((struct lists *)data)->added);
+	(void)statement;
+	(void)data;
+	return 0;
 }
 
+/* One list after the other, neither of them gathered. */
 static int diff_json(struct context *context, const struct anybind_ruleset *before,
 		     const struct anybind_ruleset *after)
 {
-	struct lists lists = { must(json_array()), must(json_array()) };
-	json_t *result = context_result(context);
-	int r = anybind_ruleset_diff(before, after, collect_removed, collect_added, &lists);
+	struct output *out = &context->output;
+	int r;
 
-	json_put(result, "removed", lists.removed);
-	json_put(result, "added", lists.added);
+	out->result = context_result(context);
+	output_list(out, "removed");
+	r = anybind_ruleset_diff(before, after, output_statement, skip, out);
 	if (r < 0)
-		json_decref(result);
-	else
-		context->output.result = result;
-	return r;
+		return r;
+	output_list(out, "added");
+	return anybind_ruleset_diff(before, after, skip, output_statement, out);
 }
 
 static int run(struct context *context)
@@ -74,19 +74,23 @@ const struct command cmd_diff = {
 	.arguments = "FILE|-",
 	.summary = "show what applying a file would change",
 	.description =
-		"Reads the file as `anybind apply` does and compares it with the rules in force, or "
-		"with none where no dispatcher is loaded. First come the statements that would go, "
-		"marked with a minus sign, then those that would come, with a plus sign. Rules are "
-		"compared, not lines: another order or spelling is no difference. Nothing is "
+		"Reads the file as `anybind apply` does and compares it with the rules in force, "
+		"or with none where no dispatcher is loaded. First come the statements that would "
+		"go, marked with a minus sign, then those that would come, with a plus sign. Rules "
+		"are compared, not lines: another order or spelling is no difference. Nothing is "
 		"changed. That there are differences is no failure.",
-	.words = (const struct word_row[]){
-		{ "FILE", "The file, or `-` for standard input." },
-		{ NULL } },
-	.examples = (const struct example_row[]){
-		{ "anybind diff rules.conf", "What would change?" },
-		{ "anybind -n blue rules | anybind -n green diff -",
-		  "What would have to change in one namespace to make it like another?" },
-		{ NULL } },
+	.words =
+		(const struct word_row[]){
+			{"FILE", "The file, or `-` for standard input."},
+			{NULL},
+		},
+	.examples =
+		(const struct example_row[]){
+			{"anybind diff rules.conf", "What would change?"},
+			{"anybind -n blue rules | anybind -n green diff -",
+			 "What would have to change in one namespace to make it like another?"},
+			{NULL},
+		},
 	.complete = COMPLETE_FILES,
 	.min_words = 1,
 	.max_words = 1,

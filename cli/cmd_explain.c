@@ -18,7 +18,7 @@ static int read_endpoint(struct context *context, const char *word, struct socka
 {
 	if (word_endpoint(word, ret) < 0)
 		return context_usage(context,
-				     "explain: '%s' is no address with a port, such as "
+				     "explain: \"%s\" is no address with a port, such as "
 				     "192.0.2.1:80 or [2001:db8::1]:80",
 				     word);
 	return 0;
@@ -29,15 +29,19 @@ static int read_flow(struct context *context, struct anybind_flow *ret)
 	char **words = context->argv;
 
 	if (word_protocol(words[0], &ret->protocol) < 0)
-		return context_usage(context, "explain: '%s' is neither tcp nor udp", words[0]);
+		return context_usage(context, "explain: \"%s\" is neither tcp nor udp", words[0]);
 	if (read_endpoint(context, words[1], &ret->source) < 0 ||
 	    read_endpoint(context, words[2], &ret->destination) < 0)
 		return -EINVAL;
 	if (ret->source.ss_family != ret->destination.ss_family)
-		return context_usage(context, "explain: a packet from '%s' to '%s' would be of two "
-					      "address families", words[1], words[2]);
+		return context_usage(
+			context,
+			"explain: a packet from \"%s\" to \"%s\" would be of two address "
+			"families",
+			words[1], words[2]);
 	if (context->argc > 3 && strcmp(words[3], "dev"))
-		return context_usage(context, "explain: '%s' stands where only dev can", words[3]);
+		return context_usage(context, "explain: \"%s\" stands where only dev can",
+				     words[3]);
 	if (context->argc == 4)
 		return context_usage(context, "explain: dev which interface?");
 	ret->dev = context->argc > 4 ? words[4] : NULL;
@@ -107,7 +111,7 @@ static int run(struct context *context)
 {
 	_cleanup_anybind_ struct anybind *anybind = NULL;
 	_cleanup_(explanation_freep) struct anybind_explanation *explanation = NULL;
-	struct anybind_flow flow = { 0 };
+	struct anybind_flow flow = {0};
 	int r;
 
 	r = read_flow(context, &flow);
@@ -120,7 +124,8 @@ static int run(struct context *context)
 	if (explanation)
 		context->output.result = explanation_document(context, explanation);
 	if (r == -EUCLEAN && explanation && !anybind_report_count(context->report))
-		output_error(&context->output, r, "Try again: the rules may have changed meanwhile.",
+		output_error(&context->output, r,
+			     "Try again: the rules may have changed meanwhile.",
 			     "the kernel's test run disagrees with this explanation");
 	return r;
 }
@@ -181,7 +186,7 @@ static void print_candidates(const json_t *result)
 	const json_t *candidate;
 	size_t i;
 
-	json_array_foreach(json_object_get(result, "candidates"), i, candidate) {
+	json_array_foreach (json_object_get(result, "candidates"), i, candidate) {
 		if (i)
 			print_pad(0, LABEL_COLUMNS);
 		else
@@ -238,19 +243,25 @@ const struct command cmd_explain = {
 		"for its destination did not decide. The answer is checked against the kernel, "
 		"which runs the dispatcher's program for such a packet without sending one. If the "
 		"two disagree that is an error.",
-	.words = (const struct word_row[]){
-		{ "PROTO", "`tcp` or `udp`." },
-		{ "SRC:PORT", "Where the packet comes from: `198.51.100.7:40000` or "
-			      "`[2001:db8::7]:40000`." },
-		{ "DST:PORT", "Where it goes to." },
-		{ "IFNAME", "The interface it comes in by. Without it rules with `dev` do not "
-			    "match." },
-		{ NULL } },
-	.examples = (const struct example_row[]){
-		{ "anybind explain tcp 198.51.100.7:40000 192.0.2.99:80", "A new connection." },
-		{ "anybind explain udp [2001:db8::7]:5353 [2001:db8::1]:53 dev eth0",
-		  "A datagram that comes in by eth0." },
-		{ NULL } },
+	.words =
+		(const struct word_row[]){
+			{"PROTO", "`tcp` or `udp`."},
+			{"SRC:PORT", "Where the packet comes from: `198.51.100.7:40000` or "
+				     "`[2001:db8::7]:40000`."},
+			{"DST:PORT", "Where it goes to."},
+			{"IFNAME",
+			 "The interface it comes in by. Without it rules with `dev` do not "
+			 "match."},
+			{NULL},
+		},
+	.examples =
+		(const struct example_row[]){
+			{"anybind explain tcp 198.51.100.7:40000 192.0.2.99:80",
+			 "A new connection."},
+			{"anybind explain udp [2001:db8::7]:5353 [2001:db8::1]:53 dev eth0",
+			 "A datagram that comes in by eth0."},
+			{NULL},
+		},
 	.complete = COMPLETE_DEVICE " tcp udp dev",
 	.min_words = 3,
 	.max_words = 5,

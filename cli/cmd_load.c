@@ -31,10 +31,12 @@ const struct command cmd_load = {
 		"Attaches a dispatcher without rules to the network namespace, where it changes "
 		"nothing until rules are added. Where one is loaded already it stays as it is. "
 		"Commands that add rules or register sockets do this by themselves.",
-	.examples = (const struct example_row[]){
-		{ "anybind load", "Into the namespace the command is started in." },
-		{ "anybind -n blue load", "Into the one that ip-netns(8) calls blue." },
-		{ NULL } },
+	.examples =
+		(const struct example_row[]){
+			{"anybind load", "Into the namespace the command is started in."},
+			{"anybind -n blue load", "Into the one that ip-netns(8) calls blue."},
+			{NULL},
+		},
 	.run = run,
 	.print = print,
 };

@@ -32,11 +32,11 @@ static int read_choice(struct context *context, struct choice *ret)
 	const char *const *words = (const char *const *)context->argv;
 
 	if (context->argc > 1 && word_protocol(words[1], &ret->protocol) < 0)
-		return context_usage(context, "register: '%s' is neither tcp nor udp", words[1]);
+		return context_usage(context, "register: \"%s\" is neither tcp nor udp", words[1]);
 	if (context->argc > 2) {
 		if (word_endpoint(words[2], &ret->storage) < 0)
 			return context_usage(context,
-					     "register: '%s' is no address with a port, such as "
+					     "register: \"%s\" is no address with a port, such as "
 					     "192.0.2.1:80 or [2001:db8::1]:80",
 					     words[2]);
 		ret->address = (const struct sockaddr *)&ret->storage;
@@ -56,7 +56,7 @@ static int check_options(struct context *context, struct choice *ret_choice)
 		return context_usage(context, "register: --pid, --fd and --listen-fds exclude "
 					      "each other");
 	if (!options->pid && context->argc > 1)
-		return context_usage(context, "register: '%s' is too much without --pid",
+		return context_usage(context, "register: \"%s\" is too much without --pid",
 				     context->argv[1]);
 	return read_choice(context, ret_choice);
 }
@@ -113,7 +113,7 @@ static int run(struct context *context)
 {
 	_cleanup_anybind_ struct anybind *anybind = NULL;
 	_cleanup_(sockets_freep) struct anybind_sockets *sockets = NULL;
-	struct choice choice = { 0 };
+	struct choice choice = {0};
 	json_t *result, *list;
 	int r;
 
@@ -144,7 +144,7 @@ static void print(const json_t *result)
 	const json_t *socket;
 	size_t i;
 
-	json_array_foreach(json_object_get(result, "sockets"), i, socket) {
+	json_array_foreach (json_object_get(result, "sockets"), i, socket) {
 		print_text("%s: registered ", json_member(result, "service"));
 		socket_print(socket);
 		print_end();
@@ -166,35 +166,43 @@ const struct command cmd_register = {
 		"For a reuseport group one of its sockets stands for all.\n\n"
 		"The registration ends when the socket is closed, so a server that restarts has to "
 		"be registered anew, unless its sockets are kept open by a service manager. A "
-		"service that is new is declared by this. The dispatcher is loaded first where none "
-		"is.\n\n"
+		"service that is new is declared by this. The dispatcher is loaded first where "
+		"none is.\n\n"
 		"With `--pid` the sockets of a running process are found; where several fit, say "
 		"which. This needs the rights to debug the process. With `--listen-fds` they are "
 		"those that a service manager passed (see sd_listen_fds(3)): if any of them are "
 		"named like the service, by FileDescriptorName= of systemd.socket(5), only those, "
 		"otherwise all.",
-	.words = (const struct word_row[]){
-		{ "SERVICE", "1 to 64 letters, digits and . _ - @ : characters." },
-		{ "PROTO", "Only sockets of `tcp` or of `udp`." },
-		{ "ADDR:PORT", "Only the socket that is bound to exactly this, such as "
-			       "`0.0.0.0:80` or `[2001:db8::1]:53`." },
-		{ NULL } },
-	.options = (const struct option_row[]){
-		{ "pid", 'p', OPTION_NUMBER, "PID", "Take the sockets of this process.",
-		  OPTION(pid), .min = 1 },
-		{ "fd", 0, OPTION_NUMBERS, "N",
-		  "Take this file descriptor, which the command was started with. May be "
-		  "repeated.",
-		  OPTION(fds) },
-		{ "listen-fds", 0, OPTION_FLAG, NULL,
-		  "Take the file descriptors that a service manager passed.", OPTION(listen_fds) },
-		{ NULL } },
-	.examples = (const struct example_row[]){
-		{ "anybind register web --pid \"$(systemctl show -P MainPID nginx)\" tcp 0.0.0.0:80",
-		  "One of the sockets of a running server." },
-		{ "ExecStart=anybind register web --listen-fds",
-		  "In a unit of Type=oneshot, with Sockets=web.socket." },
-		{ NULL } },
+	.words =
+		(const struct word_row[]){
+			{"SERVICE", "1 to 64 letters, digits and . _ - @ : characters."},
+			{"PROTO", "Only sockets of `tcp` or of `udp`."},
+			{"ADDR:PORT", "Only the socket that is bound to exactly this, such as "
+				      "`0.0.0.0:80` or `[2001:db8::1]:53`."},
+			{NULL},
+		},
+	.options =
+		(const struct option_row[]){
+			{"pid", 'p', OPTION_NUMBER, "PID", "Take the sockets of this process.",
+			 OPTION(pid), .min = 1},
+			{"fd", 0, OPTION_NUMBERS, "N",
+			 "Take this file descriptor, which the command was started with. May be "
+			 "repeated.",
+			 OPTION(fds)},
+			{"listen-fds", 0, OPTION_FLAG, NULL,
+			 "Take the file descriptors that a service manager passed.",
+			 OPTION(listen_fds)},
+			{NULL},
+		},
+	.examples =
+		(const struct example_row[]){
+			{"anybind register web --pid \"$(systemctl show -P MainPID nginx)\" tcp "
+			 "0.0.0.0:80",
+			 "One of the sockets of a running server."},
+			{"ExecStart=anybind register web --listen-fds",
+			 "In a unit of Type=oneshot, with Sockets=web.socket."},
+			{NULL},
+		},
 	.complete = "tcp udp",
 	.min_words = 1,
 	.max_words = 3,

@@ -9,21 +9,26 @@ static int print_statement(const struct anybind_statement *statement, void *data
 	return 0;
 }
 
-struct lists {
-	json_t *rules, *services;
-};
-
-static int collect(const struct anybind_statement *statement, void *data)
+static int output_service(const struct anybind_statement *statement, void *data)
 {
-	struct lists *lists = data;
-	json_t *document = must(json_object());
+	json_t *document;
 
-	if (statement->action == ANYBIND_SERVICE) {
-		json_put(document, "name", json_text(statement->service));
-		json_put(document, "missing", json_text(missing_name(statement->missing_pass)));
-		json_add(lists->services, document);
+	if (statement->action != ANYBIND_SERVICE)
 		return 0;
-	}
+	document = must(json_object());
+	json_put(document, "name", json_text(statement->service));
+	json_put(document, "missing", json_text(missing_name(statement->missing_pass)));
+	output_item(data, document);
+	return 0;
+}
+
+static int output_rule(const struct anybind_statement *statement, void *data)
+{
+	json_t *document;
+
+	if (statement->action == ANYBIND_SERVICE)
+		return 0;
+	document = must(json_object());
 	json_put(document, "statement", json_text(statement->text));
 	json_put(document, "action", json_text(action_name(statement->action)));
 	json_put(document, "service", json_text(statement->service));
@@ -32,15 +37,28 @@ static int collect(const struct anybind_statement *statement, void *data)
 	json_put(document, "ports", json_text(statement->ports));
 	json_put(document, "from", json_text(statement->from));
 	json_put(document, "dev", json_text(statement->dev));
-	json_add(lists->rules, document);
+	output_item(data, document);
 	return 0;
+}
+
+static int rules_json(struct context *context, const struct anybind_ruleset *ruleset)
+{
+	struct output *out = &context->output;
+	int r;
+
+	out->result = context_result(context);
+	output_list(out, "rules");
+	r = anybind_ruleset_each(ruleset, output_rule, out);
+	if (r < 0)
+		return r;
+	output_list(out, "services");
+	return anybind_ruleset_each(ruleset, output_service, out);
 }
 
 static int run(struct context *context)
 {
 	_cleanup_anybind_ struct anybind *anybind = NULL;
 	_cleanup_ruleset_ struct anybind_ruleset *ruleset = NULL;
-	struct lists lists;
 	int r;
 
 	r = context_open(context, &anybind);
@@ -49,13 +67,10 @@ static int run(struct context *context)
 	r = anybind_rules(anybind, &ruleset, context->report);
 	if (r < 0)
 		return r;
-	if (!context->options.json) /* straight to the output: there may be a million */
-		return anybind_ruleset_each(ruleset, print_statement, NULL);
-	context->output.result = context_result(context);
-	lists = (struct lists){ must(json_array()), must(json_array()) };
-	json_put(context->output.result, "rules", lists.rules);
-	json_put(context->output.result, "services", lists.services);
-	return anybind_ruleset_each(ruleset, collect, &lists);
+	if (context->options.json)
+		return rules_json(context, ruleset);
+	/* Straight to the output: there may be a million. */
+	return anybind_ruleset_each(ruleset, print_statement, NULL);
 }
 
 const struct command cmd_rules = {
@@ -65,12 +80,14 @@ const struct command cmd_rules = {
 	.summary = "print the rules in force",
 	.description =
 		"Prints the rules that the kernel goes by, read back from it, and the declarations "
-		"of services: one statement a line, in a canonical order and spelling. "
-		"`anybind apply` reads this, and applying it changes nothing.",
-	.examples = (const struct example_row[]){
-		{ "anybind rules > rules.conf", "Keep the rules in a file." },
-		{ "anybind -j rules | jq -r '.rules[] | select(.service == \"web\").prefix'",
-		  "The prefixes of one service." },
-		{ NULL } },
+		"of services: one statement a line, in a canonical order and spelling. `anybind "
+		"apply` reads this, and applying it changes nothing.",
+	.examples =
+		(const struct example_row[]){
+			{"anybind rules > rules.conf", "Keep the rules in a file."},
+			{"anybind -j rules | jq -r '.rules[] | select(.service == \"web\").prefix'",
+			 "The prefixes of one service."},
+			{NULL},
+		},
 	.run = run,
 };

@@ -81,10 +81,10 @@ static void print_sockets(const json_t *service)
 	print_label("sockets");
 	if (!json_array_size(sockets))
 		print_line("none: its packets are %s",
-			   strcmp(json_member(service, "missing"), "pass") ?
-				   "dropped" :
-				   "left to the normal lookup");
-	json_array_foreach(sockets, i, socket) {
+			   strcmp(json_member(service, "missing"), "pass")
+				   ? "dropped"
+				   : "left to the normal lookup");
+	json_array_foreach (sockets, i, socket) {
 		if (i)
 			print_pad(0, 2 + LABEL_COLUMNS);
 		print_socket(socket);
@@ -100,7 +100,7 @@ static void print_counters(const json_t *counters)
 
 	print_text("  ");
 	print_label("lookups");
-	json_object_foreach((json_t *)counters, name, value) {
+	json_object_foreach ((json_t *)counters, name, value) {
 		json_int_t n = json_integer_value(value);
 
 		if (!first)
@@ -118,7 +118,7 @@ static void print(const json_t *result)
 
 	if (!json_array_size(services))
 		print_line("no services");
-	json_array_foreach(services, i, service) {
+	json_array_foreach (services, i, service) {
 		if (i)
 			print_end();
 		print_bold("%s", json_member(service, "name"));
@@ -147,11 +147,13 @@ const struct command cmd_services = {
 		"The others are the errors of assigning the socket: `eafnosupport`, it is of the "
 		"other address family; `eprototype`, it is of the other protocol; "
 		"`esocktnosupport`, it does not listen or is connected; `other`.",
-	.examples = (const struct example_row[]){
-		{ "anybind services", "All of them." },
-		{ "anybind -j services | jq '.services[] | select(.sockets == []).name'",
-		  "Those without a socket." },
-		{ NULL } },
+	.examples =
+		(const struct example_row[]){
+			{"anybind services", "All of them."},
+			{"anybind -j services | jq '.services[] | select(.sockets == []).name'",
+			 "Those without a socket."},
+			{NULL},
+		},
 	.run = run,
 	.print = print,
 };

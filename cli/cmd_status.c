@@ -77,7 +77,7 @@ static int run(struct context *context)
 
 static void print_bytes(json_int_t bytes)
 {
-	static const char *const units[] = { "KiB", "MiB", "GiB" };
+	static const char *const units[] = {"KiB", "MiB", "GiB"};
 	double value = bytes / 1024.0;
 	size_t unit = 0;
 
@@ -124,7 +124,7 @@ static void print_devices(const json_t *devices)
 	const json_t *device;
 	size_t i;
 
-	json_array_foreach(devices, i, device) {
+	json_array_foreach (devices, i, device) {
 		if (i)
 			print_pad(0, LABEL_COLUMNS);
 		else
@@ -142,7 +142,7 @@ static void print_others(const json_t *others)
 		return;
 	print_label("others");
 	print_text("sk_lookup program%s ", plural(json_array_size(others)));
-	json_array_foreach(others, i, id)
+	json_array_foreach (others, i, id)
 		print_text("%s%" JSON_INTEGER_FORMAT, i ? ", " : "", json_integer_value(id));
 	print_line(", attached here too");
 }
@@ -190,14 +190,16 @@ const struct command cmd_status = {
 		"Shows whether a dispatcher is loaded, how often and when its rules changed, what "
 		"it takes in memory and where its state is kept. Interfaces named in rules are "
 		"listed: one that was replaced since the rules were written is not matched any "
-		"more; any command that changes rules looks it up anew. Other sk_lookup programs of "
-		"the namespace are named by their ids (see bpftool-prog(8)): if one of them chooses "
-		"a socket later than the dispatcher, its choice counts.\n\n"
+		"more; any command that changes rules looks it up anew. Other sk_lookup programs "
+		"of the namespace are named by their ids (see bpftool-prog(8)): if one of them "
+		"chooses a socket later than the dispatcher, its choice counts.\n\n"
 		"That none is loaded is no failure.",
-	.examples = (const struct example_row[]){
-		{ "anybind -n blue status", "Of another namespace." },
-		{ "anybind -j status | jq .generation", "For scripts." },
-		{ NULL } },
+	.examples =
+		(const struct example_row[]){
+			{"anybind -n blue status", "Of another namespace."},
+			{"anybind -j status | jq .generation", "For scripts."},
+			{NULL},
+		},
 	.run = run,
 	.print = print,
 };

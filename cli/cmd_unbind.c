@@ -7,7 +7,7 @@
 /* The word that says what to remove; that of a service's rule may be left out. */
 static const char *missing_verb(const char *first)
 {
-	static const char *const verbs[] = { "bind", "pass", "drop", "service" };
+	static const char *const verbs[] = {"bind", "pass", "drop", "service"};
 	size_t len;
 
 	first += strspn(first, " \t");
@@ -56,12 +56,18 @@ const struct command cmd_unbind = {
 		"then nothing changes. A service that still has rules keeps its declaration. The "
 		"sockets registered for a service stay registered: see `anybind unregister`.",
 	.words = statement_words,
-	.options = (const struct option_row[]){ OPTION_FORCE_ROW, { NULL } },
-	.examples = (const struct example_row[]){
-		{ "anybind unbind web tcp 192.0.2.0/24 80,443", "Remove a service's rule." },
-		{ "anybind unbind pass tcp any 22", "Remove a rule that passes." },
-		{ "anybind unbind service web", "Forget what web does without a socket." },
-		{ NULL } },
+	.options =
+		(const struct option_row[]){
+			OPTION_FORCE_ROW,
+			{NULL},
+		},
+	.examples =
+		(const struct example_row[]){
+			{"anybind unbind web tcp 192.0.2.0/24 80,443", "Remove a service's rule."},
+			{"anybind unbind pass tcp any 22", "Remove a rule that passes."},
+			{"anybind unbind service web", "Forget what web does without a socket."},
+			{NULL},
+		},
 	.complete = STATEMENT_COMPLETE " bind pass drop service",
 	.min_words = 1,
 	.max_words = -1,

@@ -19,8 +19,8 @@ static int run(struct context *context)
 
 static void print(const json_t *result)
 {
-	print_namespace(json_flag(result, "changed") ? "unloaded from" :
-						       "no dispatcher was loaded in",
+	print_namespace(json_flag(result, "changed") ? "unloaded from"
+						     : "no dispatcher was loaded in",
 			result);
 }
 
@@ -34,9 +34,12 @@ const struct command cmd_unload = {
 		"registered sockets and counters. From then on all packets are looked up as if it "
 		"had never been there; connections that exist go on. Where none is loaded, nothing "
 		"is done.",
-	.examples = (const struct example_row[]){
-		{ "anybind rules > rules.conf; anybind unload", "Keep the rules, then unload." },
-		{ NULL } },
+	.examples =
+		(const struct example_row[]){
+			{"anybind rules > rules.conf; anybind unload",
+			 "Keep the rules, then unload."},
+			{NULL},
+		},
 	.run = run,
 	.print = print,
 };

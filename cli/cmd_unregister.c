@@ -47,7 +47,7 @@ static int run(struct context *context)
 		return context_usage(context, "unregister: -4 and -6 exclude each other; without "
 					      "them both are meant");
 	if (context->argc > 1 && word_protocol(context->argv[1], &protocol) < 0)
-		return context_usage(context, "unregister: '%s' is neither tcp nor udp",
+		return context_usage(context, "unregister: \"%s\" is neither tcp nor udp",
 				     context->argv[1]);
 	r = context_begin(context, &anybind);
 	if (r < 0)
@@ -72,7 +72,7 @@ static void print(const json_t *result)
 	const json_t *socket, *list = json_object_get(result, "sockets");
 	size_t i, n = json_number(result, "unregistered"), known = json_array_size(list);
 
-	json_array_foreach(list, i, socket) {
+	json_array_foreach (list, i, socket) {
 		print_text("%s: unregistered ", service);
 		socket_print(socket);
 		print_end();
@@ -92,18 +92,24 @@ const struct command cmd_unregister = {
 		"open, and connections that exist go on. Rules for the service stay; without a "
 		"usable socket they do what `anybind service` says. If there is nothing to take "
 		"back, that is an error.",
-	.words = (const struct word_row[]){
-		{ "SERVICE", "The service." },
-		{ "PROTO", "Only `tcp` or only `udp`; without it both." },
-		{ NULL } },
-	.options = (const struct option_row[]){
-		{ "ipv4", '4', OPTION_FLAG, NULL, "Only IPv4 sockets.", OPTION(ipv4) },
-		{ "ipv6", '6', OPTION_FLAG, NULL, "Only IPv6 sockets.", OPTION(ipv6) },
-		{ NULL } },
-	.examples = (const struct example_row[]){
-		{ "anybind unregister web", "All of them." },
-		{ "anybind unregister dns udp -6", "One of them." },
-		{ NULL } },
+	.words =
+		(const struct word_row[]){
+			{"SERVICE", "The service."},
+			{"PROTO", "Only `tcp` or only `udp`; without it both."},
+			{NULL},
+		},
+	.options =
+		(const struct option_row[]){
+			{"ipv4", '4', OPTION_FLAG, NULL, "Only IPv4 sockets.", OPTION(ipv4)},
+			{"ipv6", '6', OPTION_FLAG, NULL, "Only IPv6 sockets.", OPTION(ipv6)},
+			{NULL},
+		},
+	.examples =
+		(const struct example_row[]){
+			{"anybind unregister web", "All of them."},
+			{"anybind unregister dns udp -6", "One of them."},
+			{NULL},
+		},
 	.complete = "tcp udp",
 	.min_words = 1,
 	.max_words = 2,

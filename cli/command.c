@@ -9,12 +9,12 @@
 const struct command *const commands[] = {
 	&cmd_load,     &cmd_unload,
 
-	&cmd_bind,     &cmd_pass,   &cmd_drop,	   &cmd_service, &cmd_unbind,
-	&cmd_apply,    &cmd_check,  &cmd_diff,
+	&cmd_bind,     &cmd_pass,	&cmd_drop,     &cmd_service,
+	&cmd_unbind,   &cmd_apply,	&cmd_check,    &cmd_diff,
 
 	&cmd_register, &cmd_unregister,
 
-	&cmd_status,   &cmd_rules,  &cmd_services, &cmd_explain,
+	&cmd_status,   &cmd_rules,	&cmd_services, &cmd_explain,
 
 	NULL,
 };

@@ -25,15 +25,14 @@ static const char start[] =
 	"\n"
 	"\tCOMPREPLY=()\n";
 
-static const char end[] =
-	"\n"
-	"\t[[ $cur == -* ]] && words=(\"${options[@]}\")\n"
-	"\tfor word in \"${words[@]}\"; do\n"
-	"\t\t[[ $word == \"$cur\"* ]] && COMPREPLY+=(\"$word\")\n"
-	"\tdone\n"
-	"}\n"
-	"\n"
-	"complete -F _anybind anybind\n";
+static const char end[] = "\n"
+			  "\t[[ $cur == -* ]] && words=(\"${options[@]}\")\n"
+			  "\tfor word in \"${words[@]}\"; do\n"
+			  "\t\t[[ $word == \"$cur\"* ]] && COMPREPLY+=(\"$word\")\n"
+			  "\tdone\n"
+			  "}\n"
+			  "\n"
+			  "complete -F _anybind anybind\n";
 
 static void put_options(const struct option_row *row)
 {

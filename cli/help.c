@@ -28,15 +28,18 @@ const struct command program = {
 		"are the packets of connections that exist already.\n\n"
 		"A change takes effect in one step: every packet sees the old rules or the new "
 		"ones.",
-	.examples = (const struct example_row[]){
-		{ "anybind bind web tcp 192.0.2.0/24 80,443",
-		  "Steer two ports of a whole prefix to the service web." },
-		{ "anybind register web --pid 812", "Give it the sockets of a running server." },
-		{ "anybind explain tcp 198.51.100.7:40000 192.0.2.99:80",
-		  "See where a packet goes, and why." },
-		{ "anybind rules > rules.conf; anybind apply rules.conf",
-		  "Keep the rules in a file, and put them in force again." },
-		{ NULL } },
+	.examples =
+		(const struct example_row[]){
+			{"anybind bind web tcp 192.0.2.0/24 80,443",
+			 "Steer two ports of a whole prefix to the service web."},
+			{"anybind register web --pid 812",
+			 "Give it the sockets of a running server."},
+			{"anybind explain tcp 198.51.100.7:40000 192.0.2.99:80",
+			 "See where a packet goes, and why."},
+			{"anybind rules > rules.conf; anybind apply rules.conf",
+			 "Keep the rules in a file, and put them in force again."},
+			{NULL},
+		},
 };
 
 /* ---- usage ---- */
@@ -48,8 +51,9 @@ char *help_form(const struct command *command, size_t index)
 
 	for (; index; index--) {
 		start = strchr(start, '\n');
-		if (!start++)
+		if (!start)
 			return NULL;
+		start++;
 	}
 	form = strndup(start, strchrnul(start, '\n') - start);
 	if (!form)
@@ -67,8 +71,9 @@ char *help_usage(const struct command *command)
 	if (!file)
 		out_of_memory();
 	for (size_t i = 0; (form = help_form(command ? command : &program, i)); i++) {
-		fprintf(file, "%s anybind [OPTIONS] %s%s%s\n", i ? "      " : "Usage:",
-			command ? command->name : "", command && *form ? " " : "", form);
+		fprintf(file, "%s anybind [OPTIONS] %s%s%s\n",
+			i ? "      " : "Usage:", command ? command->name : "",
+			command && *form ? " " : "", form);
 		free(form);
 	}
 	if (command)

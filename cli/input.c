@@ -21,13 +21,13 @@ const char *input_name(const char *file)
 
 static int cannot_read(struct output *out, const char *file, int code)
 {
-	return output_error(out, code, NULL, "cannot read '%s': %s", input_name(file),
+	return output_error(out, code, NULL, "cannot read \"%s\": %s", input_name(file),
 			    strerror(-code));
 }
 
 static int too_large(struct output *out, const char *file)
 {
-	return output_error(out, -EFBIG, NULL, "cannot read '%s': larger than 1 GiB",
+	return output_error(out, -EFBIG, NULL, "cannot read \"%s\": larger than 1 GiB",
 			    input_name(file));
 }
 
@@ -39,8 +39,9 @@ static int first_size(int fd, const char *file, size_t *ret, struct output *out)
 	if (fstat(fd, &st))
 		return cannot_read(out, file, -errno);
 	if (S_ISDIR(st.st_mode))
-		return output_error(out, -EISDIR, "Name a file with statements, or - for standard input.",
-				    "cannot read '%s': it is a directory", input_name(file));
+		return output_error(out, -EISDIR,
+				    "Name a file with statements, or - for standard input.",
+				    "cannot read \"%s\": it is a directory", input_name(file));
 	if (st.st_size > (off_t)INPUT_MAX)
 		return too_large(out, file);
 	*ret = S_ISREG(st.st_mode) && st.st_size > 0 ? (size_t)st.st_size + 2 : INPUT_CHUNK;

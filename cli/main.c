@@ -18,9 +18,10 @@ static void name_command(struct context *context, const char *name)
 		return;
 	near = command_near(name);
 	if (near)
-		context_usage(context, "unknown command '%s'; did you mean %s?", name, near->name);
+		context_usage(context, "unknown command \"%s\"; did you mean %s?", name,
+			      near->name);
 	else
-		context_usage(context, "unknown command '%s'", name);
+		context_usage(context, "unknown command \"%s\"", name);
 }
 
 /*
@@ -34,7 +35,7 @@ static void read_arguments(struct context *context, int argc, char *argv[])
 	context->argv = argv;
 	for (int i = 1; i < argc; i++) {
 		const struct option_row *const tables[] = {
-			option_globals, context->command ? context->command->options : NULL };
+			option_globals, context->command ? context->command->options : NULL};
 		_cleanup_free_ char *error = NULL;
 
 		if (!words_only && !strcmp(argv[i], "--")) {
@@ -65,7 +66,7 @@ static int check_arguments(struct context *context)
 		return context_usage(context, "%s: %s is missing", command->name,
 				     command->words[context->argc].word);
 	if ((unsigned int)context->argc > command->max_words)
-		return context_usage(context, "%s: '%s' is too much", command->name,
+		return context_usage(context, "%s: \"%s\" is too much", command->name,
 				     context->argv[command->max_words]);
 	return 0;
 }
@@ -111,7 +112,7 @@ static int act(struct context *context)
 
 int main(int argc, char *argv[])
 {
-	struct context context = { 0 };
+	struct context context = {0};
 	int r, written;
 
 	output_init(&context.output);

@@ -129,7 +129,7 @@ static void put_word(struct filler *filler, const char *word, size_t len)
 
 static void put_filled(const char *text)
 {
-	struct filler filler = { 0 };
+	struct filler filler = {0};
 
 	while (*text) {
 		size_t len = put_reference(&filler, text);
@@ -164,9 +164,8 @@ static void put_paragraphs(const char *text)
 static void put_form(const char *form)
 {
 	while (*form) {
-		size_t len = *form == '[' || *form == ']' || *form == '|' ?
-				     1 :
-				     strcspn(form, " []|");
+		size_t len =
+			*form == '[' || *form == ']' || *form == '|' ? 1 : strcspn(form, " []|");
 
 		if (*form == '[') {
 			puts(".Oo");
@@ -180,7 +179,8 @@ static void put_form(const char *form)
 				put_argument(form + 1, len - 1);
 			putchar('\n');
 		} else {
-			fputs(isupper((unsigned char)*form) || *form == '.' ? ".Ar" : ".Cm", stdout);
+			fputs(isupper((unsigned char)*form) || *form == '.' ? ".Ar" : ".Cm",
+			      stdout);
 			put_argument(form, len);
 			putchar('\n');
 		}
@@ -272,9 +272,9 @@ static void put_files(void)
 static void put_exit_status(void)
 {
 	static const char *const rows[][2] = {
-		{ "0", "Done, or there was nothing to do." },
-		{ "1", "Failed; the message says why." },
-		{ "2", "The command line is wrong, or a statement given on it." },
+		{"0", "Done, or there was nothing to do."},
+		{"1", "Failed; the message says why."},
+		{"2", "The command line is wrong, or a statement given on it."},
 	};
 
 	puts(".Sh EXIT STATUS\n.Bl -tag -width Ds");
@@ -289,14 +289,14 @@ static void put_json(void)
 {
 	puts(".Ss JSON");
 	put_paragraphs(
-		"With `--json` all that a command has to say is one document on standard output: an "
-		"object with the member `version`, which is 1 and grows only if the meaning of "
+		"With `--json` all that a command has to say is one document on standard output: "
+		"an object with the member `version`, which is 1 and grows only if the meaning of "
 		"members changes; new members may be added at any time. Commands that write have "
 		"`changed`, which is false where there was nothing to do.\n\n"
-		"Warnings are in the list `warnings`. After a failure there is a list `errors`, and "
-		"`error` is the first of them. Each is an object with `message`, `hint`, `code` (an "
-		"errno name such as ENOENT), `source` and `line`; what does not apply is null. With "
-		"`--verbose` there is also `detail`.");
+		"Warnings are in the list `warnings`. After a failure there is a list `errors`, "
+		"and `error` is the first of them. Each is an object with `message`, `hint`, "
+		"`code` (an errno name such as ENOENT), `source` and `line`; what does not apply "
+		"is null. With `--verbose` there is also `detail`.");
 }
 
 static int by_name(const void *a, const void *b)
@@ -308,7 +308,7 @@ static int by_name(const void *a, const void *b)
 
 static void put_see_also(void)
 {
-	const struct command *sorted[64] = { 0 };
+	const struct command *sorted[64] = {0};
 	size_t n = 0;
 
 	for (; commands[n] && n < ARRAY_SIZE(sorted); n++)
@@ -382,7 +382,7 @@ int main(int argc, char *argv[])
 		if (!strncmp(name, "anybind-", 8))
 			command = command_find(name + 8);
 		if (!command) {
-			fprintf(stderr, "no manual page '%s'\n", name);
+			fprintf(stderr, "no manual page \"%s\"\n", name);
 			return EXIT_FAILURE;
 		}
 		put_command(command);

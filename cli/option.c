@@ -12,25 +12,23 @@
 #include "word.h"
 
 const struct option_row option_globals[] = {
-	{ "netns", 'n', OPTION_TEXT, "NETNS",
-	  "Work on this network namespace: a name under /run/netns, a path (with a slash), or "
-	  "`pid:N` for that of a process. Without it, the one the command is started in.",
-	  OPTION(netns) },
-	{ "json", 'j', OPTION_FLAG, NULL,
-	  "Print one JSON document on standard output, also for errors.", OPTION(json) },
-	{ "verbose", 'v', OPTION_FLAG, NULL,
-	  "Say more about errors: the errno name, and the kernel's own words such as the "
-	  "verifier's log.",
-	  OPTION(verbose) },
-	{ "help", 'h', OPTION_FLAG, NULL, "Explain the command, or all of it, and do nothing.",
-	  OPTION(help) },
-	{ "version", 'V', OPTION_FLAG, NULL, "Print the version and do nothing.",
-	  OPTION(version) },
-	{ NULL },
+	{"netns", 'n', OPTION_TEXT, "NETNS",
+	 "Work on this network namespace: a name under /run/netns, a path (with a slash), or "
+	 "`pid:N` for that of a process. Without it, the one the command is started in.",
+	 OPTION(netns)},
+	{"json", 'j', OPTION_FLAG, NULL,
+	 "Print one JSON document on standard output, also for errors.", OPTION(json)},
+	{"verbose", 'v', OPTION_FLAG, NULL,
+	 "Say more about errors: the errno name, and the kernel's own words such as the verifier's "
+	 "log.",
+	 OPTION(verbose)},
+	{"help", 'h', OPTION_FLAG, NULL, "Explain the command, or all of it, and do nothing.",
+	 OPTION(help)},
+	{"version", 'V', OPTION_FLAG, NULL, "Print the version and do nothing.", OPTION(version)},
+	{NULL},
 };
 
-static int error(char **ret_error, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+static int error(char **ret_error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static int error(char **ret_error, const char *format, ...)
 {
@@ -49,10 +47,10 @@ static int store_number(const struct option_row *row, const char *value, int *re
 	case 0:
 		return 0;
 	case -ERANGE:
-		return error(ret_error, "--%s: '%s' is not in the range %d to %d", row->name,
+		return error(ret_error, "--%s: \"%s\" is not in the range %d to %d", row->name,
 			     value, row->min, INT_MAX);
 	default:
-		return error(ret_error, "--%s: '%s' is not a number", row->name, value);
+		return error(ret_error, "--%s: \"%s\" is not a number", row->name, value);
 	}
 }
 
@@ -134,9 +132,9 @@ static int unknown_long(const struct option_row *const tables[2], const char *na
 		}
 	}
 	if (near)
-		return error(ret_error, "unknown option '--%.*s'; did you mean --%s?", len, name,
+		return error(ret_error, "unknown option \"--%.*s\"; did you mean --%s?", len, name,
 			     near->name);
-	return error(ret_error, "unknown option '--%.*s'", len, name);
+	return error(ret_error, "unknown option \"--%.*s\"", len, name);
 }
 
 static int read_long(struct options *options, const struct option_row *const tables[2], int argc,
@@ -160,15 +158,16 @@ static int read_long(struct options *options, const struct option_row *const tab
 }
 
 /* One letter or several flags in one argument, the last perhaps with its value. */
-static int read_letters(struct options *options, const struct option_row *const tables[2],
-			int argc, char *argv[], int *index, char **ret_error)
+static int read_letters(struct options *options, const struct option_row *const tables[2], int argc,
+			char *argv[], int *index, char **ret_error)
 {
 	for (const char *s = argv[*index] + 1; *s; s++) {
 		const struct option_row *row = find_letter(tables, *s);
 		int r;
 
 		if (!row)
-			return error(ret_error, "unknown option '-%c' in '%s'", *s, argv[*index]);
+			return error(ret_error, "unknown option \"-%c\" in \"%s\"", *s,
+				     argv[*index]);
 		if (row->type == OPTION_FLAG) {
 			r = store(row, options, NULL, ret_error);
 			if (r < 0)
@@ -195,5 +194,5 @@ int option_read(struct options *options, const struct option_row *const tables[2
 void options_release(struct options *options)
 {
 	free(options->fds.values);
-	options->fds = (struct option_numbers){ 0 };
+	options->fds = (struct option_numbers){0};
 }

@@ -15,7 +15,7 @@
 
 void output_init(struct output *out)
 {
-	*out = (struct output){ .errors = must(json_array()), .warnings = must(json_array()) };
+	*out = (struct output){.errors = must(json_array()), .warnings = must(json_array())};
 }
 
 void output_release(struct output *out)
@@ -23,7 +23,7 @@ void output_release(struct output *out)
 	json_decref(out->result);
 	json_decref(out->errors);
 	json_decref(out->warnings);
-	*out = (struct output){ 0 };
+	*out = (struct output){0};
 }
 
 static json_t *message_document(const struct anybind_message *message, bool verbose)
@@ -58,8 +58,9 @@ int output_error(struct output *out, int code, const char *hint, const char *for
 	va_end(ap);
 	if (n < 0)
 		out_of_memory();
-	add_message(out, &(struct anybind_message){
-				 .severity = ANYBIND_ERROR, .code = code, .text = text, .hint = hint });
+	add_message(out,
+		    &(struct anybind_message){
+			    .severity = ANYBIND_ERROR, .code = code, .text = text, .hint = hint});
 	return code;
 }
 
@@ -119,34 +120,78 @@ static void print_messages(const json_t *messages, size_t omitted, bool errors, 
 	const json_t *message;
 	size_t i;
 
-	json_array_foreach(messages, i, message)
+	json_array_foreach (messages, i, message)
 		print_message(message, errors ? "" : "warning: ", verbose);
 	if (omitted)
 		fprintf(stderr, "anybind: … and %zu more %s%s\n", omitted, kind, plural(omitted));
 }
 
-static int print_document(struct output *out)
+/* Members or, without @embed, the whole of @json; ASCII, so that a terminal is not steered. */
+static void dump(struct output *out, const json_t *json, size_t embed)
 {
-	json_t *document = must(json_object());
-	int r;
+	if (json_dumpf(json, stdout, JSON_COMPACT | JSON_ENSURE_ASCII | embed))
+		out->broken = true;
+}
 
-	json_put(document, "version", must(json_integer(1)));
-	if (out->result && json_object_update(document, out->result))
+/* What stands before any list. */
+static void begin_document(struct output *out)
+{
+	json_t *head = must(json_object());
+
+	out->begun = true;
+	json_put(head, "version", must(json_integer(1)));
+	if (out->result && json_object_update(head, out->result))
 		out_of_memory();
+	fputc('{', stdout);
+	dump(out, head, JSON_EMBED);
+	json_decref(head);
+}
+
+static void end_list(struct output *out)
+{
+	if (out->list)
+		fputc(']', stdout);
+	out->list = NULL;
+	out->items = 0;
+}
+
+void output_list(struct output *out, const char *name)
+{
+	if (!out->begun)
+		begin_document(out);
+	end_list(out);
+	out->list = name;
+	printf(",\"%s\":[", name);
+}
+
+void output_item(struct output *out, json_t *item)
+{
+	if (out->items++)
+		fputc(',', stdout);
+	dump(out, item, JSON_ENCODE_ANY);
+	json_decref(item);
+}
+
+static void print_document(struct output *out)
+{
+	json_t *tail = must(json_object());
+
 	if (json_array_size(out->errors)) {
-		json_put(document, "error", json_incref(json_array_get(out->errors, 0)));
-		json_put(document, "errors", json_incref(out->errors));
+		json_put(tail, "error", json_incref(json_array_get(out->errors, 0)));
+		json_put(tail, "errors", json_incref(out->errors));
 	}
-	json_put(document, "warnings", json_incref(out->warnings));
+	json_put(tail, "warnings", json_incref(out->warnings));
 	if (out->errors_omitted)
-		json_put(document, "errors_omitted", must(json_integer(out->errors_omitted)));
+		json_put(tail, "errors_omitted", must(json_integer(out->errors_omitted)));
 	if (out->warnings_omitted)
-		json_put(document, "warnings_omitted", must(json_integer(out->warnings_omitted)));
-	/* ASCII, so that a document on a terminal cannot steer it either. */
-	r = json_dumpf(document, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
-	json_decref(document);
-	fputc('\n', stdout);
-	return r ? -EIO : 0;
+		json_put(tail, "warnings_omitted", must(json_integer(out->warnings_omitted)));
+	if (!out->begun)
+		begin_document(out);
+	end_list(out);
+	fputc(',', stdout);
+	dump(out, tail, JSON_EMBED);
+	json_decref(tail);
+	fputs("}\n", stdout);
 }
 
 int output_finish(struct output *out, output_print_fn print)
@@ -154,13 +199,13 @@ int output_finish(struct output *out, output_print_fn print)
 	int r = 0;
 
 	if (out->json)
-		r = print_document(out);
+		print_document(out);
 	else if (out->result && print)
 		print(out->result);
 	errno = 0;
-	if (fflush(stdout) || ferror(stdout) || r < 0) {
-		fprintf(stderr, "anybind: cannot write to standard output%s%s\n",
-			errno ? ": " : "", errno ? strerror(errno) : "");
+	if (fflush(stdout) || ferror(stdout) || out->broken) {
+		fprintf(stderr, "anybind: cannot write to standard output%s%s\n", errno ? ": " : "",
+			errno ? strerror(errno) : "");
 		r = -EIO;
 	}
 	if (!out->json) {
@@ -188,9 +233,13 @@ json_t *must(json_t *json)
 json_t *json_text(const char *text)
 {
 	_cleanup_free_ char *valid = NULL;
+	json_t *string;
 
 	if (!text)
 		return json_null();
+	string = json_string(text);
+	if (string)
+		return string;
 	valid = utf8_valid(text);
 	return must(valid ? json_string(valid) : NULL);
 }

@@ -13,6 +13,10 @@ struct output {
 	json_t *result; /* object; NULL: the command did not get as far */
 	json_t *errors, *warnings;
 	size_t errors_omitted, warnings_omitted; /* said by the library, not kept */
+	bool begun;				 /* the JSON document is being written */
+	size_t items;				 /* so far, of the list being written */
+	const char *list;			 /* its name, or NULL */
+	bool broken;				 /* the document could not be written */
 };
 
 /* Writes a result as text to standard output. */
@@ -30,6 +34,15 @@ int output_error(struct output *out, int code, const char *hint, const char *for
 
 /* Adds all messages of @report. */
 void output_report(struct output *out, const struct anybind_report *report);
+
+/*
+ * A list of the JSON document that may be a million long: it is written item
+ * by item, not gathered. output_list() starts the list @name and ends the one
+ * before it; other members of the result must be there by then. The item is
+ * taken.
+ */
+void output_list(struct output *out, const char *name);
+void output_item(struct output *out, json_t *item);
 
 /*
  * Writes everything: as text the result to standard output and the messages to

@@ -5,25 +5,24 @@
 #include <string.h>
 
 const struct word_row statement_words[] = {
-	{ "NAME", "The service: 1 to 64 letters, digits and . _ - @ : characters. One that is "
-		  "new is declared by this." },
-	{ "PROTO", "`tcp`, `udp` or `tcp,udp`." },
-	{ "PREFIX", "Destination: an IPv4 or IPv6 address or prefix (host bits are masked off), "
-		    "or `any` for both families." },
-	{ "PORTS", "Destination ports: `443`, `8000-8999`, `any`, or several with commas between; "
-		   "then optionally `except` and such a list: `any except 22,6000-6010`." },
-	{ "from", "Only packets from this source address or prefix." },
-	{ "dev", "Only packets that come in by this interface of the namespace." },
-	{ NULL }
-};
+	{"NAME", "The service: 1 to 64 letters, digits and . _ - @ : characters. One that is "
+		 "new is declared by this."},
+	{"PROTO", "`tcp`, `udp` or `tcp,udp`."},
+	{"PREFIX", "Destination: an IPv4 or IPv6 address or prefix (host bits are masked off), "
+		   "or `any` for both families."},
+	{"PORTS", "Destination ports: `443`, `8000-8999`, `any`, or several with commas between; "
+		  "then optionally `except` and such a list: `any except 22,6000-6010`."},
+	{"from", "Only packets from this source address or prefix."},
+	{"dev", "Only packets that come in by this interface of the namespace."},
+	{NULL}};
 
 const struct option_row statement_options[] = {
-	{ "replace", 0, OPTION_FLAG, NULL,
-	  "Replace what is there with the same match and another verdict, which is refused "
-	  "otherwise.",
-	  OPTION(replace) },
+	{"replace", 0, OPTION_FLAG, NULL,
+	 "Replace what is there with the same match and another verdict, which is refused "
+	 "otherwise.",
+	 OPTION(replace)},
 	OPTION_FORCE_ROW,
-	{ NULL },
+	{NULL},
 };
 
 const char *action_name(enum anybind_action action)
@@ -62,7 +61,8 @@ int statement_parse(struct context *context, const char *verb, struct anybind_ru
 	return r;
 }
 
-int statement_collect(const struct anybind_statement *statement, void *data)
+/* An anybind_statement_fn: appends the text to the json_t array @data. */
+static int collect(const struct anybind_statement *statement, void *data)
 {
 	json_add(data, json_text(statement->text));
 	return 0;
@@ -71,7 +71,7 @@ int statement_collect(const struct anybind_statement *statement, void *data)
 /* Rules only: that a rule declares its service goes without saying. */
 static int collect_rule(const struct anybind_statement *statement, void *data)
 {
-	return statement->action == ANYBIND_SERVICE ? 0 : statement_collect(statement, data);
+	return statement->action == ANYBIND_SERVICE ? 0 : collect(statement, data);
 }
 
 json_t *statement_result(const struct context *context, bool changed, const char *verb,
@@ -80,8 +80,7 @@ json_t *statement_result(const struct context *context, bool changed, const char
 	json_t *result = context_changed(context, changed), *statements = must(json_array());
 
 	if (changed &&
-	    anybind_ruleset_each(delta,
-				 anybind_ruleset_count(delta) ? collect_rule : statement_collect,
+	    anybind_ruleset_each(delta, anybind_ruleset_count(delta) ? collect_rule : collect,
 				 statements) < 0)
 		out_of_memory();
 	json_put(result, verb, statements);
@@ -90,14 +89,14 @@ json_t *statement_result(const struct context *context, bool changed, const char
 
 void statement_print(const json_t *result)
 {
-	static const char *const verbs[] = { "added", "replaced", "removed" };
+	static const char *const verbs[] = {"added", "replaced", "removed"};
 	const json_t *text;
 	size_t i;
 
 	if (!json_flag(result, "changed"))
 		print_line("no change: it is there already");
 	for (size_t v = 0; v < ARRAY_SIZE(verbs); v++)
-		json_array_foreach(json_object_get(result, verbs[v]), i, text)
+		json_array_foreach (json_object_get(result, verbs[v]), i, text)
 			print_line("%s: %s", verbs[v], json_string_value(text));
 }
 

@@ -9,9 +9,12 @@
 extern const struct word_row statement_words[];
 
 extern const struct option_row statement_options[]; /* --replace, --force */
-#define OPTION_FORCE_ROW                                                             \
-	{ "force", 0, OPTION_FLAG, NULL,                                             \
-	  "Do it even if it takes the port of the ssh session this is typed in.", OPTION(force) }
+#define OPTION_FORCE_ROW                                                                           \
+	{                                                                                          \
+		"force", 0, OPTION_FLAG, NULL,                                                     \
+			"Do it even if it takes the port of the ssh session this is typed in.",    \
+			OPTION(force)                                                              \
+	}
 
 #define STATEMENT_COMPLETE COMPLETE_DEVICE " tcp udp tcp,udp any except from dev"
 
@@ -36,8 +39,5 @@ const char *action_name(enum anybind_action action);
 
 /* What a service without a usable socket does. */
 const char *missing_name(bool missing_pass);
-
-/* An anybind_statement_fn: appends the text to the json_t array @data. */
-int statement_collect(const struct anybind_statement *statement, void *data);
 
 #endif

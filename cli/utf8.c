@@ -9,7 +9,7 @@
 /* Length of the character at @s, 0 if that is not UTF-8. As strict as jansson. */
 static size_t utf8_decode(const unsigned char *s, uint32_t *ret)
 {
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	size_t n;
 
 	if (s[0] < 0x80) {

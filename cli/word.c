@@ -48,7 +48,7 @@ int word_endpoint(const char *word, struct sockaddr_storage *ret)
 		struct sockaddr_storage storage;
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
-	} address = { 0 };
+	} address = {0};
 	char host[INET6_ADDRSTRLEN];
 	int port;
 

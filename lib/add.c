@@ -76,26 +76,27 @@ static void add_services(struct addition *add)
 }
 
 /* Appends rules of one of both as they are numbered in the sum. */
-static void append(struct addition *add, const struct rule *rules, size_t n,
-		   const uint32_t *services, const uint32_t *devices)
+static void append(struct addition *add, const struct anybind_ruleset *from, size_t begin,
+		   size_t end, const uint32_t *services, const uint32_t *devices)
 {
-	if (n == 0)
+	struct rule *rules = add->sum.rules + add->sum.n_rules;
+
+	if (begin == end)
 		return;
-	memcpy(add->sum.rules + add->sum.n_rules, rules, n * sizeof(*rules));
-	for (size_t i = 0; i < n; i++)
-		rule_remap(&add->sum.rules[add->sum.n_rules + i], services, devices);
-	add->sum.n_rules += n;
+	memcpy(rules, from->rules + begin, (end - begin) * sizeof(*rules));
+	for (size_t i = 0; i < end - begin; i++)
+		rule_remap(&rules[i], services, devices);
+	add->sum.n_rules += end - begin;
 }
 
 static void append_a(struct addition *add, size_t begin, size_t end)
 {
-	append(add, add->a->rules + begin, end - begin, add->services_a,
-	       add->devices_a);
+	append(add, add->a, begin, end, add->services_a, add->devices_a);
 }
 
 static void append_b(struct addition *add, size_t j)
 {
-	append(add, &add->b->rules[j], 1, add->services_b, add->devices_b);
+	append(add, add->b, j, j + 1, add->services_b, add->devices_b);
 	add->changed = true;
 }
 
@@ -174,14 +175,14 @@ static int compare_positions(const void *a, const void *b)
 
 static int check_overlaps(const struct addition *add)
 {
-	_cleanup_(clashes_free) struct clashes clashes = { 0 };
+	_cleanup_(clashes_free) struct clashes clashes = {0};
 
 	if (find_overlaps(add, &clashes) < 0)
 		return report_oom(add->report);
 	for (size_t i = 0; i < clashes.n; i++) {
 		uint32_t other = clashes.pairs[i].a, new = clashes.pairs[i].b;
-		const uint32_t *fresh = bsearch(&new, add->fresh, add->n_fresh, sizeof(new),
-						compare_positions);
+		const uint32_t *fresh =
+			bsearch(&new, add->fresh, add->n_fresh, sizeof(new), compare_positions);
 		char text[2][RULE_TEXT_MAX];
 
 		if (!fresh) {
@@ -246,8 +247,7 @@ int anybind_ruleset_add(struct anybind_ruleset *ruleset, const struct anybind_ru
 			bool replace, struct anybind_report *report)
 {
 	_cleanup_(addition_done) struct addition add = {
-		.a = ruleset, .b = delta, .replace = replace, .report = report
-	};
+		.a = ruleset, .b = delta, .replace = replace, .report = report};
 	struct anybind_ruleset old = *ruleset;
 	int r;
 

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "cleanup.h"
-#include "lookup.h"
 #include "builder.h"
 
 /* Longer chains of tests become a SOURCES node. */
@@ -65,7 +64,7 @@ static int add_test(struct builder *builder, const struct rule *rule, bool with_
 	int r;
 
 	if (with_source && v6) {
-		lookup_mask6(rule->src_len, &hi, &lo);
+		prefix_mask(true, rule->src_len, &hi, &lo);
 		hi = htobe64(hi);
 		lo = htobe64(lo);
 		memcpy(&node[4], rule->src, 16);
@@ -73,7 +72,8 @@ static int add_test(struct builder *builder, const struct rule *rule, bool with_
 		memcpy(&node[10], &lo, 8);
 	} else if (with_source) {
 		memcpy(&node[4], rule->src, 4);
-		node[5] = htobe32(lookup_mask4(rule->src_len));
+		prefix_mask(false, rule->src_len, &hi, &lo);
+		node[5] = htobe32(lo);
 	}
 	r = nodes_add(&builder->nodes, node, v6 ? 12 : 6, &at);
 	if (r < 0)
@@ -163,10 +163,23 @@ static int source_entries(struct builder *builder, const struct rule **rules, si
 	return 0;
 }
 
+/* A length as a SOURCES node has it; see abi.h. */
+static void add_length(bool v6, uint32_t len, uint32_t *words)
+{
+	__u64 hi, lo;
+
+	prefix_mask(v6, len, &hi, &lo);
+	words[0] = len;
+	words[1] = (uint32_t)hi;
+	words[2] = hi >> 32;
+	words[3] = (uint32_t)lo;
+	words[4] = lo >> 32;
+}
+
 static int add_sources_node(struct builder *builder, bool v6, const struct entries *entries,
 			    uint32_t other, uint32_t *ret_action)
 {
-	uint32_t node[6 + 128], n_lengths = 0, line0, lines, at;
+	uint32_t node[6 + 5 * 128], n_lengths = 0, line0, lines, at;
 	bool used[129] = { false };
 	__u64 mul;
 	int r = lines_add(&builder->lines, v6, entries, &line0, &lines, &mul);
@@ -177,14 +190,14 @@ static int add_sources_node(struct builder *builder, bool v6, const struct entri
 		used[entries->v[i].len] = true;
 	for (uint32_t len = 128; len > 0; len--)
 		if (used[len])
-			node[6 + n_lengths++] = len;
+			add_length(v6, len, node + 6 + 5 * n_lengths++);
 	node[0] = NODE_SOURCES | n_lengths << NODE_SHIFT;
 	node[1] = other;
 	node[2] = line0;
 	node[3] = lines;
 	node[4] = (uint32_t)mul;
 	node[5] = mul >> 32;
-	r = nodes_add(&builder->nodes, node, 6 + n_lengths, &at);
+	r = nodes_add(&builder->nodes, node, 6 + 5 * n_lengths, &at);
 	if (r < 0)
 		return r;
 	*ret_action = at << ACTION_SHIFT | ACTION_NODE;

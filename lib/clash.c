@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "order.h"
 
 void clashes_free(struct clashes *clashes)
 {
 	free(clashes->pairs);
-	*clashes = (struct clashes){ 0 };
+	*clashes = (struct clashes){0};
 }
 
 int clashes_add(struct clashes *clashes, size_t a, size_t b)
@@ -24,7 +25,7 @@ int clashes_add(struct clashes *clashes, size_t a, size_t b)
 		clashes->pairs = pairs;
 		clashes->cap = cap;
 	}
-	clashes->pairs[clashes->n++] = (struct clash){ (uint32_t)a, (uint32_t)b };
+	clashes->pairs[clashes->n++] = (struct clash){(uint32_t)a, (uint32_t)b};
 	return 0;
 }
 
@@ -37,10 +38,10 @@ bool clash_same_group(const struct rule *a, const struct rule *b)
 
 static int compare_origin(const struct rule *a, const struct rule *b)
 {
-	int d = memcmp(a->src, b->src, sizeof(a->src));
+	int d = b->src_len - a->src_len;
 
 	if (d == 0)
-		d = a->src_len - b->src_len;
+		d = memcmp(a->src, b->src, sizeof(a->src));
 	return d ? d : a->dev - b->dev;
 }
 
@@ -53,6 +54,11 @@ static int compare_by_origin(const void *a, const void *b, void *data)
 	return d ? d : rules[*x].port_lo - rules[*y].port_lo;
 }
 
+static uint64_t origin_key(uint32_t index, const void *data)
+{
+	return order_source_key((const struct rule *)data + index);
+}
+
 /*
  * Ranges of a chain in which each overlaps the next. Whose source or device
  * differ may overlap, and any number of them may stand between two that may not.
@@ -61,13 +67,14 @@ static int clashes_in_chain(const struct rule *rules, size_t begin, size_t end,
 			    struct clashes *clashes)
 {
 	_cleanup_free_ uint32_t *order = malloc((end - begin) * sizeof(*order));
-	int r = 0;
+	int r;
 
 	if (!order)
 		return -ENOMEM;
 	for (size_t i = 0; i < end - begin; i++)
 		order[i] = (uint32_t)(begin + i);
-	qsort_r(order, end - begin, sizeof(*order), compare_by_origin, (void *)rules);
+	r = order_sort(order, end - begin,
+		       &(struct order_by){compare_by_origin, origin_key, (void *)rules});
 	for (size_t i = 1; i < end - begin && r == 0; i++) {
 		const struct rule *a = &rules[order[i - 1]], *b = &rules[order[i]];
 

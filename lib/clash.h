@@ -17,8 +17,8 @@ struct clashes {
 
 /* What to do about one. */
 #define CLASH_SAME_HINT "One match can have only one verdict: change one of the two."
-#define CLASH_OVERLAP_HINT                                                     \
-	"Of two ranges of one width neither comes first. Make them one range, or " \
+#define CLASH_OVERLAP_HINT                                                                         \
+	"Of two ranges of one width neither comes first. Make them one range, or "                 \
 	"give one\nof them another width, a source or a device."
 
 void clashes_free(struct clashes *clashes);

@@ -153,14 +153,14 @@ static uint32_t node_depth(const struct depths *depths, bool v6, uint32_t at, si
 		for (uint32_t i = 0; i < count + node[1]; i++)
 			depth = max32(depth, depth_of(depths, node[3 + 2 * i + 1]));
 		*ret_n = 3 + 2 * (count + node[1]);
-		return depth + 1;
+		return depth + 17;
 	case NODE_TEST:
 		*ret_n = v6 ? 12 : 6;
 		return max32(depth_of(depths, node[1]), depth_of(depths, node[2])) + 1;
 	default:
-		*ret_n = 6 + count;
+		*ret_n = 6 + 5 * count;
 		depth = lines_depth(depths, v6, node[2], node[3]);
-		return max32(depth, depth_of(depths, node[1])) + count + 1;
+		return max32(depth, depth_of(depths, node[1])) + count * PROBES_MAX + 1;
 	}
 }
 

@@ -68,8 +68,8 @@ static int part_make(struct part *part, const struct anybind_ruleset *whole,
 	for (size_t i = 0; i < whole->n_services; i++) {
 		int j = ruleset_find_service(other, whole->services[i].name);
 
-		part->services[i] = j < 0 || other->services[j].missing_pass !=
-						     whole->services[i].missing_pass;
+		part->services[i] =
+			j < 0 || other->services[j].missing_pass != whole->services[i].missing_pass;
 	}
 	ruleset_each_new(other, whole, take_rule, part);
 	return part->oom ? -ENOMEM : 0;
@@ -78,7 +78,7 @@ static int part_make(struct part *part, const struct anybind_ruleset *whole,
 int anybind_ruleset_diff(const struct anybind_ruleset *before, const struct anybind_ruleset *after,
 			 anybind_statement_fn removed, anybind_statement_fn added, void *data)
 {
-	_cleanup_(part_done) struct part old = { 0 }, new = { 0 };
+	_cleanup_(part_done) struct part old = {0}, new = {0};
 	int r;
 
 	r = part_make(&old, before, after);

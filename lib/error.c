@@ -71,7 +71,7 @@ static struct entry *new_entry(struct anybind_report *report, enum anybind_sever
 }
 
 __attribute__((format(printf, 3, 0))) static void fill(struct entry *entry, const char *hint,
-							const char *format, va_list ap)
+						       const char *format, va_list ap)
 {
 	if (vasprintf(&entry->text, format, ap) < 0)
 		entry->text = NULL;

@@ -286,20 +286,20 @@ static void say_check(struct explanation *e, const struct question *q, int error
 
 	switch (e->public.check) {
 	case ANYBIND_CHECK_AGREES:
-		snprintf(e->check_text, REASON_MAX, "the kernel's test run agrees%s%s", device,
-			 refused ? "; it refuses the registered socket for this packet" : "");
+		snprintf(e->check_text, REASON_MAX, "a test run of the program comes to the same%s%s", device,
+			 refused ? "; the kernel refuses the registered socket for this packet" : "");
 		break;
 	case ANYBIND_CHECK_GROUP:
 		snprintf(e->check_text, REASON_MAX,
-			 "the kernel's test run chose a reuseport group's socket%s", device);
+			 "a test run of the program chose a socket of a reuseport group%s", device);
 		break;
 	case ANYBIND_CHECK_DISAGREES:
 		if (error)
-			snprintf(e->check_text, REASON_MAX, "the kernel's test run failed: %s",
+			snprintf(e->check_text, REASON_MAX, "the test run of the program failed: %s",
 				 strerrordesc_np(-error));
 		else
 			snprintf(e->check_text, REASON_MAX,
-				 "the kernel's test run came to something else%s", device);
+				 "a test run of the program came to something else%s", device);
 	}
 	e->public.check_text = e->check_text;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "order.h"
 
 void groups_done(struct groups *groups)
 {
@@ -29,19 +30,6 @@ static int reserve(void *array, size_t *cap, size_t n, size_t size)
 	*(void **)array = grown;
 	*cap = larger;
 	return 0;
-}
-
-typedef int (*compare_fn)(const void *a, const void *b, void *data);
-
-/* Sorts unless that is done: rules mostly come in a fitting order. */
-static void sort_order(uint32_t *order, size_t n, compare_fn compare, void *data)
-{
-	size_t sorted = 1;
-
-	while (sorted < n && compare(&order[sorted - 1], &order[sorted], data) <= 0)
-		sorted++;
-	if (sorted < n)
-		qsort_r(order, n, sizeof(*order), compare, data);
 }
 
 /* All that the rules of one statement share, but for protocol and family. */
@@ -75,6 +63,13 @@ static int compare_rules(const void *a, const void *b, void *data)
 	return x->port_lo != y->port_lo ? x->port_lo - y->port_lo : x->port_hi - y->port_hi;
 }
 
+static uint64_t rule_key(uint32_t index, const void *data)
+{
+	const struct rule *rule = (const struct rule *)data + index;
+
+	return (uint64_t)(rule->proto == IPPROTO_UDP) << 63 | order_source_key(rule);
+}
+
 /* Rules, as positions in an order. */
 struct ordered {
 	const struct rule *rules;
@@ -88,6 +83,13 @@ static int compare_ends(const void *a, const void *b, void *data)
 	const struct rule *y = &ordered->rules[ordered->order[*(const uint32_t *)b]];
 
 	return x->port_hi != y->port_hi ? x->port_hi - y->port_hi : x->port_lo - y->port_lo;
+}
+
+static uint64_t end_key(uint32_t position, const void *data)
+{
+	const struct ordered *ordered = data;
+
+	return ordered->rules[ordered->order[position]].port_hi;
 }
 
 /* 0: the same statement but for protocol and family. */
@@ -112,6 +114,13 @@ static int compare_groups(const void *a, const void *b, void *data)
 	int d = compare_statements(groups, x, groups, y);
 
 	return d ? d : (x->rule > y->rule) - (x->rule < y->rule);
+}
+
+static uint64_t group_key(uint32_t index, const void *data)
+{
+	const struct groups *groups = data;
+
+	return order_source_key(&groups->rules[groups->groups[index].rule]);
 }
 
 static int compare_first_rules(const void *a, const void *b)
@@ -147,7 +156,7 @@ static int add_range(struct groups *groups, size_t rule)
 	if (rule < group->rule)
 		group->rule = (uint32_t)rule;
 	groups->ports[groups->n_ports++] =
-		(struct port_range){ groups->rules[rule].port_lo, groups->rules[rule].port_hi };
+		(struct port_range){groups->rules[rule].port_lo, groups->rules[rule].port_hi};
 	group->n_ports++;
 	return 0;
 }
@@ -165,8 +174,8 @@ static bool touches(const struct rule *a, const struct rule *b)
  */
 static int deal(const struct rule *rules, const uint32_t *order, size_t n, uint32_t *ret_numbers)
 {
-	_cleanup_free_ uint32_t *ends = malloc(n * sizeof(*ends)); /* by high port */
-	_cleanup_free_ uint32_t *sizes = calloc(n, sizeof(*sizes)); /* by number */
+	_cleanup_free_ uint32_t *ends = malloc(n * sizeof(*ends));     /* by high port */
+	_cleanup_free_ uint32_t *sizes = calloc(n, sizeof(*sizes));    /* by number */
 	_cleanup_free_ uint32_t *unused = malloc(n * sizeof(*unused)); /* numbers */
 	size_t n_numbers = 0, n_unused = 0, ended = 0;
 
@@ -174,7 +183,10 @@ static int deal(const struct rule *rules, const uint32_t *order, size_t n, uint3
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		ends[i] = (uint32_t)i;
-	qsort_r(ends, n, sizeof(*ends), compare_ends, &(struct ordered){ rules, order });
+	if (order_sort(ends, n,
+		       &(struct order_by){compare_ends, end_key, &(struct ordered){rules, order}}) <
+	    0)
+		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		for (; !touches(&rules[order[ends[ended]]], &rules[order[i]]); ended++)
 			if (sizes[ret_numbers[ends[ended]]] < GROUP_PORTS_MAX)
@@ -247,8 +259,8 @@ static int order_groups(struct groups *groups)
 		return -ENOMEM;
 	for (size_t i = 0; i < groups->n; i++)
 		groups->order[i] = (uint32_t)i;
-	sort_order(groups->order, groups->n, compare_groups, groups);
-	return 0;
+	return order_sort(groups->order, groups->n,
+			  &(struct order_by){compare_groups, group_key, groups});
 }
 
 static void drop_gone(struct groups *groups)
@@ -289,7 +301,9 @@ int groups_make(struct groups *groups, const struct rule *rules, size_t begin, s
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		groups->order[i] = (uint32_t)(begin + i);
-	sort_order(groups->order, n, compare_rules, (void *)rules);
+	if (order_sort(groups->order, n,
+		       &(struct order_by){compare_rules, rule_key, (void *)rules}) < 0)
+		return -ENOMEM;
 	for (size_t i = 0, next; i < n; i = next) {
 		const struct rule *rule = &rules[groups->order[i]];
 

@@ -19,33 +19,45 @@ static const uint64_t multipliers[] = {
 	0x8ebc6af09c88c6e3u, 0x589965cc75374cc3u, 0x1d8e4e27c47d124fu, 0xeb44accab455d165u,
 };
 
+/* The first empty one of @n slots, or @n. */
+static unsigned int empty_slot(const uint8_t len[], unsigned int n)
+{
+	unsigned int i = 0;
+
+	while (i < n && len[i])
+		i++;
+	return i;
+}
+
 static bool put4(struct line4 *line, const struct entry *e)
 {
-	for (unsigned int i = 0; i < LINE4_SLOTS; i++) {
-		if (line->len[i])
-			continue;
-		line->key[i] = e->lo;
-		line->action[i] = e->action;
-		line->len[i] = e->len | (e->more ? LINE_MORE : 0);
-		return true;
+	unsigned int i = empty_slot(line->len, LINE4_SLOTS);
+
+	if (i == LINE4_SLOTS) {
+		line->flags |= LINE_NEXT;
+		return false;
 	}
-	line->next = 1;
-	return false;
+	line->key[i] = e->lo;
+	line->action[i] = e->action;
+	line->len[i] = e->len;
+	line->flags |= e->more << i;
+	return true;
 }
 
 static bool put6(struct line6 *line, const struct entry *e)
 {
-	for (unsigned int i = 0; i < LINE6_SLOTS; i++) {
-		if (line->len[i])
-			continue;
-		line->key[i][0] = e->hi;
-		line->key[i][1] = e->lo;
-		line->action[i] = e->action;
-		line->len[i] = e->len == 128 ? LINE_MORE : e->len | (e->more ? LINE_MORE : 0);
-		return true;
+	unsigned int i = empty_slot(line->len, LINE6_SLOTS);
+
+	if (i == LINE6_SLOTS) {
+		line->flags |= LINE_NEXT;
+		return false;
 	}
-	line->next = 1;
-	return false;
+	line->key[i][0] = e->hi;
+	line->key[i][1] = e->lo;
+	line->action[i] = e->action;
+	line->len[i] = e->len;
+	line->flags |= e->more << i;
+	return true;
 }
 
 /* Fills @lines with all entries; false if one would need too many probes. */

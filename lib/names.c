@@ -48,7 +48,7 @@ int names_sort(void *records, size_t n, size_t size, uint32_t *ret_map)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		order[i] = (uint32_t)i;
-	qsort_r(order, n, sizeof(*order), compare_named, (void *[]){ records, &size });
+	qsort_r(order, n, sizeof(*order), compare_named, (void *[]){records, &size});
 	for (size_t i = 0; i < n; i++) {
 		memcpy(copy + i * size, name_at(records, order[i], size), size);
 		ret_map[order[i]] = (uint32_t)i;
@@ -64,9 +64,9 @@ size_t names_union(const void *a, size_t n_a, const void *b, size_t n_b, size_t 
 	size_t i = 0, j = 0, n = 0;
 
 	for (; i < n_a || j < n_b; n++) {
-		int d = i == n_a ? 1 :
-			j == n_b ? -1 :
-				   strcmp(name_at(a, i, size), name_at(b, j, size));
+		int d = i == n_a   ? 1
+			: j == n_b ? -1
+				   : strcmp(name_at(a, i, size), name_at(b, j, size));
 
 		memcpy((char *)ret + n * size, d <= 0 ? name_at(a, i, size) : name_at(b, j, size),
 		       size);
@@ -115,7 +115,7 @@ static void insert(struct names_index *index, const char *name, size_t i)
 
 int names_index_add(struct names_index *index, const void *records, size_t n, size_t size)
 {
-	struct names_index larger = { .n_slots = index->n_slots ? 2 * index->n_slots : 64 };
+	struct names_index larger = {.n_slots = index->n_slots ? 2 * index->n_slots : 64};
 
 	if (2 * n <= index->n_slots) {
 		insert(index, name_at(records, n - 1, size), n - 1);
@@ -134,5 +134,5 @@ int names_index_add(struct names_index *index, const void *records, size_t n, si
 void names_index_free(struct names_index *index)
 {
 	free(index->slots);
-	*index = (struct names_index){ 0 };
+	*index = (struct names_index){0};
 }

@@ -13,7 +13,7 @@ struct netns {
 	uint64_t cookie; /* SO_NETNS_COOKIE: unique since boot */
 	uint32_t inode;	 /* reused once the namespace is gone; for people only */
 	bool own;	 /* the namespace of the calling process */
-	char name[256];	 /* as people know it: name under /run/netns, else the spec */
+	char name[256];	 /* name under /run/netns, else the spec; may be "" where that is NULL */
 };
 
 /*

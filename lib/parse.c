@@ -27,8 +27,8 @@ static void parser_done(struct parser *parser)
 	anybind_ruleset_free(parser->rs);
 }
 
-#define fail(parser, code, hint, ...)                                                         \
-	report_error_at((parser)->place.report, (parser)->place.source, (parser)->place.line, \
+#define fail(parser, code, hint, ...)                                                              \
+	report_error_at((parser)->place.report, (parser)->place.source, (parser)->place.line,      \
 			code, hint, __VA_ARGS__)
 
 /*
@@ -61,8 +61,8 @@ static int grow(void *first, size_t first_size, void *second, size_t second_size
 static int intern_service(struct parser *parser, struct word name, uint32_t *ret)
 {
 	struct anybind_ruleset *rs = parser->rs;
-	int i = names_index_find(&parser->services, rs->services, sizeof(struct service),
-				 name.text, name.len);
+	int i = names_index_find(&parser->services, rs->services, sizeof(struct service), name.text,
+				 name.len);
 	struct service *service;
 
 	if (i >= 0) {
@@ -75,9 +75,9 @@ static int intern_service(struct parser *parser, struct word name, uint32_t *ret
 		 rs->n_services, &rs->cap_services) < 0)
 		return report_oom(parser->place.report);
 	service = &rs->services[rs->n_services];
-	*service = (struct service){ .id = SERVICE_NO_ID };
+	*service = (struct service){.id = SERVICE_NO_ID};
 	memcpy(service->name, name.text, name.len);
-	rs->declarations[rs->n_services] = (struct declaration){ 0 };
+	rs->declarations[rs->n_services] = (struct declaration){0};
 	*ret = (uint32_t)rs->n_services++;
 	if (names_index_add(&parser->services, rs->services, rs->n_services, sizeof(*service)) < 0)
 		return report_oom(parser->place.report);
@@ -105,7 +105,7 @@ static int intern_device(struct parser *parser, struct word name, uint16_t *ret)
 	if (grow(&rs->devices, sizeof(*device), NULL, 0, rs->n_devices, &rs->cap_devices) < 0)
 		return report_oom(parser->place.report);
 	device = &rs->devices[rs->n_devices];
-	*device = (struct device){ 0 };
+	*device = (struct device){0};
 	memcpy(device->name, name.text, name.len);
 	*ret = (uint16_t)++rs->n_devices;
 	if (names_index_add(&parser->devices, rs->devices, rs->n_devices, sizeof(*device)) < 0)
@@ -132,7 +132,7 @@ static int add_service(struct parser *parser, const struct statement *st)
 		     service->name, st->missing_pass ? "pass" : "drop", declaration->line,
 		     service->missing_pass ? "pass" : "drop");
 	} else if (!declaration->is_explicit) {
-		*declaration = (struct declaration){ true, parser->place.line };
+		*declaration = (struct declaration){true, parser->place.line};
 		service->missing_pass = st->missing_pass;
 	}
 	return 0;
@@ -215,7 +215,7 @@ static int parser_finish(struct parser *parser, struct anybind_ruleset **ret_rul
 int anybind_ruleset_parse(struct anybind_ruleset **ret_ruleset, const char *text, size_t size,
 			  const char *source, struct anybind_report *report)
 {
-	_cleanup_(parser_done) struct parser parser = { .place = { report, source, 0 } };
+	_cleanup_(parser_done) struct parser parser = {.place = {report, source, 0}};
 	const char *end = size > 0 ? text + size : text;
 	int r;
 
@@ -239,10 +239,10 @@ int anybind_ruleset_parse(struct anybind_ruleset **ret_ruleset, const char *text
 	return parser_finish(&parser, ret_ruleset);
 }
 
-int anybind_ruleset_parse_words(struct anybind_ruleset **ret_ruleset, int argc,
-				char *const argv[], struct anybind_report *report)
+int anybind_ruleset_parse_words(struct anybind_ruleset **ret_ruleset, int argc, char *const argv[],
+				struct anybind_report *report)
 {
-	_cleanup_(parser_done) struct parser parser = { .place = { report, NULL, 0 } };
+	_cleanup_(parser_done) struct parser parser = {.place = {report, NULL, 0}};
 	char text[STATEMENT_MAX + 1];
 	size_t len = 0;
 	int r;

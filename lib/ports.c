@@ -18,14 +18,14 @@ static int read_range(const char *word, size_t len, struct port_range *ret)
 	int r;
 
 	if (len == 3 && memcmp(word, "any", 3) == 0) {
-		*ret = (struct port_range){ 0, PORT_MAX };
+		*ret = (struct port_range){0, PORT_MAX};
 		return 0;
 	}
 	if (!dash) {
 		r = text_number(word, len, PORT_MAX, &lo);
 		if (r < 0)
 			return r;
-		*ret = (struct port_range){ (uint16_t)lo, lo == 0 ? PORT_MAX : (uint16_t)lo };
+		*ret = (struct port_range){(uint16_t)lo, lo == 0 ? PORT_MAX : (uint16_t)lo};
 		return 0;
 	}
 	r = text_number(word, (size_t)(dash - word), PORT_MAX, &lo);
@@ -36,7 +36,7 @@ static int read_range(const char *word, size_t len, struct port_range *ret)
 		return r;
 	if (hi < lo)
 		return -EDOM;
-	*ret = (struct port_range){ (uint16_t)lo, (uint16_t)hi };
+	*ret = (struct port_range){(uint16_t)lo, (uint16_t)hi};
 	return 0;
 }
 
@@ -73,11 +73,11 @@ int ports_read(const char *word, size_t len, struct ports *ret, struct ports_err
 	for (const char *item = word;; item++) {
 		const char *comma = memchr(item, ',', (size_t)(end - item));
 		size_t item_len = (size_t)((comma ? comma : end) - item);
-		int r = ret->n == PORTS_MAX ? -E2BIG :
-					      read_range(item, item_len, &ret->ranges[ret->n]);
+		int r = ret->n == PORTS_MAX ? -E2BIG
+					    : read_range(item, item_len, &ret->ranges[ret->n]);
 
 		if (r < 0) {
-			*ret_error = (struct ports_error){ item, item_len };
+			*ret_error = (struct ports_error){item, item_len};
 			return r;
 		}
 		ret->n++;
@@ -105,8 +105,7 @@ int ports_subtract(const struct ports *from, const struct ports *except, struct 
 				if (n == PORTS_MAX)
 					return -E2BIG;
 				ret->ranges[n++] = (struct port_range){
-					(uint16_t)lo, (uint16_t)(except->ranges[j].lo - 1)
-				};
+					(uint16_t)lo, (uint16_t)(except->ranges[j].lo - 1)};
 			}
 			lo = except->ranges[j].hi + 1;
 		}
@@ -114,7 +113,7 @@ int ports_subtract(const struct ports *from, const struct ports *except, struct 
 			continue;
 		if (n == PORTS_MAX)
 			return -E2BIG;
-		ret->ranges[n++] = (struct port_range){ (uint16_t)lo, (uint16_t)hi };
+		ret->ranges[n++] = (struct port_range){(uint16_t)lo, (uint16_t)hi};
 	}
 	ret->n = n;
 	return 0;

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "cleanup.h"
-#include "lookup.h"
 
 int entries_add(struct entries *entries, const struct entry *entry)
 {
@@ -43,14 +42,22 @@ void entries_sort(struct entries *entries)
 		}
 }
 
+void prefix_mask(bool v6, unsigned int len, __u64 *ret_hi, __u64 *ret_lo)
+{
+	if (!v6) {
+		*ret_hi = 0;
+		*ret_lo = len ? 0xffffffffu << (32 - len) : 0;
+		return;
+	}
+	*ret_hi = len >= 64 ? ~0ull : len ? ~0ull << (64 - len) : 0;
+	*ret_lo = len >= 128 ? ~0ull : len > 64 ? ~0ull << (128 - len) : 0;
+}
+
 static void mask(bool v6, unsigned int len, uint64_t *hi, uint64_t *lo)
 {
-	__u64 mask_hi = 0, mask_lo;
+	__u64 mask_hi, mask_lo;
 
-	if (v6)
-		lookup_mask6(len, &mask_hi, &mask_lo);
-	else
-		mask_lo = lookup_mask4(len);
+	prefix_mask(v6, len, &mask_hi, &mask_lo);
 	*hi &= mask_hi;
 	*lo &= mask_lo;
 }
@@ -171,7 +178,7 @@ static void plan_range(struct planner *p, unsigned int height, unsigned int i, u
 	}
 }
 
-static uint8_t emit_levels(const struct planner *p, unsigned int height, unsigned int i,
+static uint8_t emit_levels(const struct planner *p, bool v6, unsigned int height, unsigned int i,
 			   unsigned int j, struct family_params *params)
 {
 	unsigned int at = params->n_levels, root;
@@ -181,8 +188,9 @@ static uint8_t emit_levels(const struct planner *p, unsigned int height, unsigne
 	root = p->root[height][i][j];
 	params->n_levels++;
 	params->levels[at].len = p->len[root];
-	params->levels[at].shorter = emit_levels(p, height - 1, i, root, params);
-	params->levels[at].longer = emit_levels(p, height - 1, root + 1, j, params);
+	prefix_mask(v6, p->len[root], &params->levels[at].mask_hi, &params->levels[at].mask_lo);
+	params->levels[at].shorter = emit_levels(p, v6, height - 1, i, root, params);
+	params->levels[at].longer = emit_levels(p, v6, height - 1, root + 1, j, params);
 	return at;
 }
 
@@ -191,7 +199,7 @@ static uint8_t emit_levels(const struct planner *p, unsigned int height, unsigne
  * weigh as many prefixes as they have, and a little each, since traffic need
  * not follow the rules.
  */
-static int plan_levels(const struct entries *entries, struct family_params *params)
+static int plan_levels(bool v6, const struct entries *entries, struct family_params *params)
 {
 	_cleanup_free_ struct planner *p = calloc(1, sizeof(*p));
 	size_t counts[129] = { 0 };
@@ -210,7 +218,7 @@ static int plan_levels(const struct entries *entries, struct family_params *para
 			for (unsigned int i = 0; i + size <= p->n; i++)
 				plan_range(p, height, i, i + size);
 	params->n_levels = 0;
-	emit_levels(p, DEPTH_MAX, 0, p->n, params);
+	emit_levels(p, v6, DEPTH_MAX, 0, p->n, params);
 	return 0;
 }
 
@@ -276,7 +284,7 @@ int entries_plan(bool v6, struct entries *entries, uint32_t fallback, struct fam
 
 	if (!entries->n)
 		return 0;
-	r = plan_levels(entries, params);
+	r = plan_levels(v6, entries, params);
 	for (size_t i = 0; i < entries->n && !r; i++) {
 		const struct entry *entry = &entries->v[i];
 

@@ -27,6 +27,9 @@ int entries_add(struct entries *entries, const struct entry *entry);
 /* By address, then length: a prefix right before those inside it. */
 void entries_sort(struct entries *entries);
 
+/* The mask of a prefix length; for IPv4 in *ret_lo. */
+void prefix_mask(bool v6, unsigned int len, __u64 *ret_hi, __u64 *ret_lo);
+
 /* Does @outer hold @inner (or equal it)? */
 bool entry_covers(bool v6, const struct entry *outer, const struct entry *inner);
 

@@ -60,14 +60,16 @@ static void print_group(struct printed *printed, const struct anybind_ruleset *r
 	printed->statement = (struct anybind_statement){
 		.action = (enum anybind_action)rule->action,
 		.service = rule->action == ANYBIND_BIND ? rs->services[rule->service].name : NULL,
-		.proto = group->tcp && group->udp ? "tcp,udp" : group->tcp ? "tcp" : "udp",
-		.prefix = group->any ? "any" :
-				       text_of_prefix(rule->family, rule->dst, rule->dst_len,
+		.proto = group->tcp && group->udp ? "tcp,udp"
+			 : group->tcp		  ? "tcp"
+						  : "udp",
+		.prefix = group->any ? "any"
+				     : text_of_prefix(rule->family, rule->dst, rule->dst_len,
 						      printed->prefix),
 		.ports = ports_text(ports, group->n_ports, printed->ports),
 		.from = rule->src_len ? text_of_prefix(rule->family, rule->src, rule->src_len,
-						       printed->from) :
-					NULL,
+						       printed->from)
+				      : NULL,
 		.dev = rule->dev ? rs->devices[rule->dev - 1].name : NULL,
 	};
 	print_text(printed);
@@ -76,7 +78,7 @@ static void print_group(struct printed *printed, const struct anybind_ruleset *r
 const char *ruleset_rule_text(const struct anybind_ruleset *rs, const struct rule *rule,
 			      char buf[RULE_TEXT_MAX])
 {
-	struct port_range range = { rule->port_lo, rule->port_hi };
+	struct port_range range = {rule->port_lo, rule->port_hi};
 	struct group group = {
 		.n_ports = 1,
 		.tcp = rule->proto == IPPROTO_TCP,
@@ -203,7 +205,7 @@ static int print_range(struct printer *printer, size_t begin, size_t end)
 int print_statements(const struct anybind_ruleset *rs, const bool *services,
 		     anybind_statement_fn fn, void *data)
 {
-	_cleanup_(printer_done) struct printer printer = { .rs = rs, .fn = fn, .data = data };
+	_cleanup_(printer_done) struct printer printer = {.rs = rs, .fn = fn, .data = data};
 	size_t ipv6 = find_ipv6(rs), any_end[2];
 	int r;
 

@@ -243,6 +243,6 @@ static int remove_services(struct anybind_ruleset *rs, const struct anybind_rule
 int anybind_ruleset_remove(struct anybind_ruleset *ruleset, const struct anybind_ruleset *delta,
 			   struct anybind_report *report)
 {
-	return delta->n_rules > 0 ? remove_rules(ruleset, delta, report) :
-				    remove_services(ruleset, delta, report);
+	return delta->n_rules > 0 ? remove_rules(ruleset, delta, report)
+				  : remove_services(ruleset, delta, report);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "rule.h"
 
+#include <endian.h>
 #include <string.h>
 
 /* Ports of a rule, less one. */
@@ -9,13 +10,27 @@ static int width(const struct rule *rule)
 	return rule->port_hi - rule->port_lo;
 }
 
+/* memcmp() of addresses, without the call. */
+static int compare_addresses(const uint8_t a[16], const uint8_t b[16])
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	if (x[0] != y[0])
+		return be64toh(x[0]) < be64toh(y[0]) ? -1 : 1;
+	if (x[1] != y[1])
+		return be64toh(x[1]) < be64toh(y[1]) ? -1 : 1;
+	return 0;
+}
+
 int rule_compare(const struct rule *a, const struct rule *b)
 {
 	int d;
 
 	if (a->family != b->family)
 		return a->family - b->family;
-	d = memcmp(a->dst, b->dst, sizeof(a->dst));
+	d = compare_addresses(a->dst, b->dst);
 	if (d)
 		return d;
 	if (a->dst_len != b->dst_len)
@@ -28,7 +43,7 @@ int rule_compare(const struct rule *a, const struct rule *b)
 		return a->port_lo - b->port_lo;
 	if (a->src_len != b->src_len)
 		return b->src_len - a->src_len;
-	d = memcmp(a->src, b->src, sizeof(a->src));
+	d = compare_addresses(a->src, b->src);
 	if (d)
 		return d;
 	/* No device, 0, wraps to the greatest. */

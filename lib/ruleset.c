@@ -29,7 +29,7 @@ void ruleset_clear(struct anybind_ruleset *rs)
 	free(rs->declarations);
 	free(rs->devices);
 	free(rs->source);
-	*rs = (struct anybind_ruleset){ 0 };
+	*rs = (struct anybind_ruleset){0};
 }
 
 void anybind_ruleset_free(struct anybind_ruleset *ruleset)
@@ -144,7 +144,7 @@ static bool valid_devices(const struct anybind_ruleset *rs)
 /* Length within the family's, host bits zero, not IPv4-mapped. */
 static bool valid_prefix(uint8_t family, const uint8_t addr[16], uint8_t len)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	uint8_t bits = family == 4 ? 32 : 128;
 
 	if (len > bits)
@@ -182,7 +182,7 @@ static bool all_devices_used(const struct anybind_ruleset *rs, const bool *used)
 
 int ruleset_validate(const struct anybind_ruleset *rs)
 {
-	_cleanup_(clashes_free) struct clashes clashes = { 0 };
+	_cleanup_(clashes_free) struct clashes clashes = {0};
 	_cleanup_free_ bool *used = NULL;
 
 	if (rs->n_rules > RULESET_RULES_MAX || rs->n_services > ANYBIND_SERVICES_MAX ||

@@ -95,8 +95,7 @@ static int report_clashes(const struct anybind_ruleset *rs, struct clashes *clas
 				same ? CLASH_SAME_HINT : CLASH_OVERLAP_HINT,
 				"\"%s\" conflicts with line %u: \"%s\"%s",
 				ruleset_rule_text(rs, &rs->rules[second], text[0]),
-				rs->lines[first],
-				ruleset_rule_text(rs, &rs->rules[first], text[1]),
+				rs->lines[first], ruleset_rule_text(rs, &rs->rules[first], text[1]),
 				same ? "" : ", which it partly overlaps");
 	}
 	return -EINVAL;
@@ -104,7 +103,7 @@ static int report_clashes(const struct anybind_ruleset *rs, struct clashes *clas
 
 int ruleset_seal(struct anybind_ruleset *rs, struct anybind_report *report)
 {
-	_cleanup_(clashes_free) struct clashes clashes = { 0 };
+	_cleanup_(clashes_free) struct clashes clashes = {0};
 
 	if (seal_names(rs) < 0 || rules_sort(rs->rules, rs->lines, rs->n_rules) < 0 ||
 	    drop_repeated(rs, &clashes) < 0 || clashes_in_all(rs->rules, rs->n_rules, &clashes) < 0)

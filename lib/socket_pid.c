@@ -150,12 +150,19 @@ static int scan_fds(struct question *q, struct search *s, const struct process *
 	return errno ? process_ended(p, report) : 0;
 }
 
-/* Its descriptors go when it dies, before its pid does: a zombie counts as ended. */
+/*
+ * Part of the descriptors may have gone when they were looked at, which could
+ * make a choice look unambiguous. The pidfd tells too late: a dying process
+ * gives up its memory, and with it /proc/PID/exe, then its descriptors, and
+ * only then becomes a zombie.
+ */
 static bool has_ended(const struct process *p)
 {
 	struct pollfd poll_fd = {.fd = p->pidfd, .events = POLLIN};
+	char path[64], byte;
 
-	return poll(&poll_fd, 1, 0) == 1;
+	snprintf(path, sizeof(path), "/proc/%d/exe", p->pid);
+	return poll(&poll_fd, 1, 0) == 1 || (readlink(path, &byte, 1) < 0 && errno == ENOENT);
 }
 
 static const char *protocol_word(int protocol)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Radix sort, as comparing a million 48-byte rules takes most of a second.
- * rule_compare()'s order is that of KEY_WORDS 64-bit words; the rules are
- * sorted by the first, runs that agree in it by the second, and so on. Only
- * small items with an index move; the rules are permuted once, in place.
+ * Radix sort, as comparing a million rules takes most of a second. The order
+ * is that of a key of KEY_WORDS 64-bit words for each rule. Many rules are
+ * dealt out in place by the first byte of the key in which they differ, over
+ * and over; the parts that come of it fit a cache near the core, and in there
+ * only small items are moved before the rules are, once.
  */
 #include "sort.h"
 
@@ -14,18 +15,21 @@
 
 #include "cleanup.h"
 
-#define KEY_WORDS 6
-/* Shorter runs are sorted by insertion. */
+#define KEY_WORDS 7
+/* Rules of a part: 192 KiB. */
+#define PART_MAX 4096
+/* Shorter runs of items are sorted by insertion. */
 #define RUN_MIN 48
 
 struct item {
 	uint64_t word;
-	uint32_t index;
+	uint32_t index; /* in the part */
 };
 
 struct sorter {
-	const struct rule *rules;
-	struct item *items, *spare;
+	struct rule *rules;
+	uint32_t *lines;
+	struct item *items, *spare; /* PART_MAX of each */
 };
 
 static uint64_t load(const uint8_t *bytes)
@@ -36,9 +40,12 @@ static uint64_t load(const uint8_t *bytes)
 	return be64toh(word);
 }
 
-static uint64_t key_word(const struct rule *rule, unsigned int i)
+/* rule_compare()'s order, and that of the lines where it leaves a choice. */
+static uint64_t key_word(const struct sorter *sorter, size_t i, unsigned int word)
 {
-	switch (i) {
+	const struct rule *rule = &sorter->rules[i];
+
+	switch (word) {
 	case 0:
 		return (uint64_t)rule->family << 56 | load(rule->dst) >> 8;
 	case 1:
@@ -52,12 +59,21 @@ static uint64_t key_word(const struct rule *rule, unsigned int i)
 		return load(rule->src);
 	case 4:
 		return load(rule->src + 8);
-	default:
+	case 5:
 		return (uint16_t)(rule->dev - 1);
+	default:
+		return sorter->lines[i];
 	}
 }
 
-static void insertion_sort(const struct sorter *sorter, size_t begin, size_t end)
+static bool is_after(const struct sorter *sorter, size_t a, size_t b)
+{
+	int d = rule_compare(&sorter->rules[a], &sorter->rules[b]);
+
+	return d > 0 || (d == 0 && sorter->lines[a] > sorter->lines[b]);
+}
+
+static void insertion_sort(const struct sorter *sorter, size_t part, size_t begin, size_t end)
 {
 	struct item *items = sorter->items;
 
@@ -65,18 +81,17 @@ static void insertion_sort(const struct sorter *sorter, size_t begin, size_t end
 		struct item item = items[i];
 		size_t j = i;
 
-		for (; j > begin && rule_compare(&sorter->rules[items[j - 1].index],
-						 &sorter->rules[item.index]) > 0;
+		for (; j > begin && is_after(sorter, part + items[j - 1].index, part + item.index);
 		     j--)
 			items[j] = items[j - 1];
 		items[j] = item;
 	}
 }
 
-/* One byte of the words, stable. */
+/* By one byte of the items' words, stable. */
 static void sort_by_byte(const struct sorter *sorter, size_t begin, size_t end, unsigned int shift)
 {
-	size_t starts[256] = { 0 }, sum = begin;
+	size_t starts[256] = {0}, sum = begin;
 
 	for (size_t i = begin; i < end; i++)
 		starts[sorter->items[i].word >> shift & 255]++;
@@ -91,31 +106,31 @@ static void sort_by_byte(const struct sorter *sorter, size_t begin, size_t end, 
 	memcpy(sorter->items + begin, sorter->spare + begin, (end - begin) * sizeof(struct item));
 }
 
-static void sort_run(const struct sorter *sorter, size_t begin, size_t end, unsigned int word)
+/* Items of the part that agree in the words before @word. */
+static void sort_run(const struct sorter *sorter, size_t part, size_t begin, size_t end,
+		     unsigned int word)
 {
 	struct item *items = sorter->items;
 	uint64_t differing = 0;
 
 	if (end - begin < RUN_MIN) {
-		insertion_sort(sorter, begin, end);
+		insertion_sort(sorter, part, begin, end);
 		return;
 	}
-	if (word == KEY_WORDS)
-		return;
 	for (size_t i = begin; i < end; i++) {
-		items[i].word = key_word(&sorter->rules[items[i].index], word);
+		items[i].word = key_word(sorter, part + items[i].index, word);
 		differing |= items[i].word ^ items[begin].word;
 	}
 	for (unsigned int shift = 0; shift < 64; shift += 8)
 		if (differing >> shift & 255)
 			sort_by_byte(sorter, begin, end, shift);
-	for (size_t i = begin, next; i < end; i = next) {
+	for (size_t i = begin, next; i < end && word + 1 < KEY_WORDS; i = next) {
 		uint64_t same = items[i].word;
 
 		for (next = i + 1; next < end && items[next].word == same; next++)
 			;
 		if (next - i > 1)
-			sort_run(sorter, i, next, word + 1);
+			sort_run(sorter, part, i, next, word + 1);
 	}
 }
 
@@ -141,22 +156,80 @@ static void permute(struct item *items, struct rule *rules, uint32_t *lines, siz
 	}
 }
 
+static void swap(const struct sorter *sorter, size_t a, size_t b)
+{
+	struct rule rule = sorter->rules[a];
+	uint32_t line = sorter->lines[a];
+
+	sorter->rules[a] = sorter->rules[b];
+	sorter->lines[a] = sorter->lines[b];
+	sorter->rules[b] = rule;
+	sorter->lines[b] = line;
+}
+
+/* Deals the rules out by one byte of the key; those of byte i end at @ret_ends[i]. */
+static void deal_by_byte(const struct sorter *sorter, size_t begin, size_t end, unsigned int word,
+			 unsigned int shift, size_t ret_ends[256])
+{
+	size_t next[256] = {0}, sum = begin;
+
+	for (size_t i = begin; i < end; i++)
+		next[key_word(sorter, i, word) >> shift & 255]++;
+	for (size_t i = 0; i < 256; i++) {
+		sum += next[i];
+		next[i] = sum - next[i];
+		ret_ends[i] = sum;
+	}
+	for (size_t i = 0; i < 256; i++)
+		while (next[i] < ret_ends[i]) {
+			size_t to = key_word(sorter, next[i], word) >> shift & 255;
+
+			if (to != i)
+				swap(sorter, next[i], next[to]);
+			next[to]++;
+		}
+}
+
+static void sort_part(const struct sorter *sorter, size_t begin, size_t end)
+{
+	uint64_t differing = 0;
+	unsigned int word = 0;
+	size_t ends[256];
+
+	if (end - begin <= PART_MAX) {
+		for (size_t i = 0; i < end - begin; i++)
+			sorter->items[i].index = (uint32_t)i;
+		sort_run(sorter, begin, 0, end - begin, 0);
+		permute(sorter->items, sorter->rules + begin, sorter->lines + begin, end - begin);
+		return;
+	}
+	for (; word < KEY_WORDS && !differing; word++)
+		for (size_t i = begin; i < end; i++)
+			differing |= key_word(sorter, i, word) ^ key_word(sorter, begin, word);
+	if (!differing)
+		return;
+	deal_by_byte(sorter, begin, end, word - 1,
+		     (63 - (unsigned int)__builtin_clzll(differing)) & ~7u, ends);
+	for (size_t i = 0; i < 256; i++) {
+		size_t start = i ? ends[i - 1] : begin;
+
+		if (ends[i] - start > 1)
+			sort_part(sorter, start, ends[i]);
+	}
+}
+
 int rules_sort(struct rule *rules, uint32_t *lines, size_t n)
 {
-	_cleanup_free_ struct item *items = NULL, *spare = NULL;
+	_cleanup_free_ struct item *items = NULL;
 	size_t sorted = 1;
 
 	while (sorted < n && rule_compare(&rules[sorted - 1], &rules[sorted]) <= 0)
 		sorted++;
 	if (sorted >= n)
 		return 0;
-	items = malloc(n * sizeof(*items));
-	spare = malloc(n * sizeof(*spare));
-	if (!items || !spare)
+	items = malloc(2 * PART_MAX * sizeof(*items));
+	if (!items)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		items[i].index = (uint32_t)i;
-	sort_run(&(struct sorter){ rules, items, spare }, 0, n, 0);
-	permute(items, rules, lines, n);
+	sort_part(&(struct sorter){rules, lines, items, items + PART_MAX}, 0, n);
 	return 0;
 }

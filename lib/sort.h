@@ -5,7 +5,10 @@
 
 #include "rule.h"
 
-/* Into rule_compare() order, stable; @lines go along. @n < 2^32. -ENOMEM. */
+/*
+ * Into rule_compare() order and, where that leaves a choice, the order of
+ * @lines, which go along. -ENOMEM.
+ */
 int rules_sort(struct rule *rules, uint32_t *lines, size_t n);
 
 #endif

@@ -31,21 +31,22 @@ struct reader {
 	const char *usage;
 };
 
-#define fail(reader, hint, ...)                                                              \
-	report_error_at((reader)->place->report, (reader)->place->source, (reader)->place->line, \
+#define fail(reader, hint, ...)                                                                    \
+	report_error_at((reader)->place->report, (reader)->place->source, (reader)->place->line,   \
 			-EINVAL, hint, __VA_ARGS__)
 
 /* @word between the quotes of a message. */
-#define quote(word) text_quote((word).text, (word).len, (char[QUOTED_MAX]){ 0 })
+#define quote(word) text_quote((word).text, (word).len, (char[QUOTED_MAX]){0})
 
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
-static bool is_word(struct word word, const char *text)
+static inline bool is_word(struct word word, const char *text)
 {
-	return word.len == strlen(text) && memcmp(word.text, text, word.len) == 0;
+	return word.text[0] == text[0] && word.len == strlen(text) &&
+	       memcmp(word.text, text, word.len) == 0;
 }
 
 /* False at the end of the statement. */
@@ -186,7 +187,7 @@ static int read_ports(struct reader *reader, const char *what, struct ports *ret
 	r = ports_read(ret_word->text, ret_word->len, ret, &error);
 	if (r == 0)
 		return 0;
-	item = (struct word){ error.item, error.len };
+	item = (struct word){error.item, error.len};
 	if (r == -EDOM)
 		return fail(reader, "Write LOW-HIGH.", "port range \"%s\" runs backwards",
 			    quote(item));
@@ -211,14 +212,14 @@ static int read_port_set(struct reader *reader, struct statement *st)
 	struct reader after;
 	int r;
 
-	r = read_ports(reader, "ports", &st->ports, &list);
+	r = read_ports(reader, "a port list", &st->ports, &list);
 	if (r < 0)
 		return r;
 	after = *reader;
 	if (!next_word(&after, &word) || !is_word(word, "except"))
 		return 0;
 	*reader = after;
-	r = read_ports(reader, "the list of ports", &except, &word);
+	r = read_ports(reader, "a port list", &except, &word);
 	if (r < 0)
 		return r;
 	given.n = st->ports.n;
@@ -227,15 +228,15 @@ static int read_port_set(struct reader *reader, struct statement *st)
 		return fail(reader, "Split the statement.", "a list of more than %d port ranges",
 			    PORTS_MAX);
 	if (st->ports.n == 0)
-		return fail(reader, "Leave at least one port.",
-			    "\"%s except %s\" leaves no port", quote(list), quote(word));
+		return fail(reader, "Leave at least one port.", "\"%s except %s\" leaves no port",
+			    quote(list), quote(word));
 	return 0;
 }
 
 /* [from PREFIX] [dev IFNAME], in either order. */
 static int read_options(struct reader *reader, struct statement *st, struct word destination)
 {
-	static const char *const allowed[] = { "from", "dev", "except" };
+	static const char *const allowed[] = {"from", "dev", "except"};
 	bool from = false, dev = false;
 	const char *suggestion;
 	struct word word;
@@ -270,7 +271,7 @@ static int read_match(struct reader *reader, struct statement *st)
 	memset(st->dst, 0, sizeof(st->dst));
 	memset(st->src, 0, sizeof(st->src));
 	st->dst_len = st->src_len = 0;
-	st->dev = (struct word){ 0 };
+	st->dev = (struct word){0};
 	r = read_proto(reader, st);
 	if (r < 0)
 		return r;
@@ -299,8 +300,8 @@ static int read_missing(struct reader *reader, struct statement *st)
 		return r;
 	st->missing_pass = is_word(word, "pass");
 	if (!st->missing_pass && !is_word(word, "drop"))
-		return fail(reader, reader->usage, "missing cannot be \"%s\"; allowed are drop and pass",
-			    quote(word));
+		return fail(reader, reader->usage,
+			    "missing cannot be \"%s\"; allowed are drop and pass", quote(word));
 	if (next_word(reader, &word))
 		return fail(reader, reader->usage, "\"%s\" is not expected here", quote(word));
 	return 0;
@@ -337,12 +338,18 @@ static const char *find_comment(const char *text, const char *end)
 static int check_encoding(struct reader *reader)
 {
 	struct reader words = *reader;
-	unsigned char bits = 0;
+	const char *p = reader->next;
 	struct word word;
+	uint64_t bits = 0;
 
-	for (const char *p = reader->next; p < reader->end; p++)
+	/* ASCII, as nearly always? */
+	for (uint64_t chunk; reader->end - p >= 8; p += 8) {
+		memcpy(&chunk, p, sizeof(chunk));
+		bits |= chunk;
+	}
+	for (; p < reader->end; p++)
 		bits |= (unsigned char)*p;
-	if (bits < 0x80)
+	if (!(bits & 0x8080808080808080u))
 		return 0;
 	while (next_word(&words, &word))
 		if (!text_is_utf8(word.text, word.len))
@@ -353,7 +360,7 @@ static int check_encoding(struct reader *reader)
 
 int statement_read(struct statement *ret, const char *text, size_t len, const struct place *place)
 {
-	struct reader reader = { text, NULL, { NULL, 0 }, place, NULL };
+	struct reader reader = {text, NULL, {NULL, 0}, place, NULL};
 	struct word word;
 	int r;
 

@@ -17,16 +17,6 @@ static bool fits(uint64_t offset, uint64_t n, uint64_t each, uint64_t to, uint64
 	return offset % to == 0 && offset <= size && n <= (size - offset) / each;
 }
 
-static bool levels_are_sound(const struct family_params *params, uint32_t max_len)
-{
-	if (params->n_levels > LEVELS_MAX)
-		return false;
-	for (uint32_t i = 0; i < LEVELS_MAX; i++)
-		if (params->levels[i].len > max_len)
-			return false;
-	return true;
-}
-
 static bool is_sound(const struct table_header *h, size_t size)
 {
 	const struct table_params *p = &h->params;
@@ -36,8 +26,7 @@ static bool is_sound(const struct table_header *h, size_t size)
 	       fits(p->words_offset, (uint64_t)p->words + WORDS_SLACK, 4, 4, h->size) &&
 	       fits(h->services_offset, h->n_services, sizeof(struct service), 4, h->size) &&
 	       fits(h->devices_offset, h->n_devices, sizeof(struct device), 4, h->size) &&
-	       fits(h->rules_offset, h->n_rules, sizeof(struct rule), 4, h->size) &&
-	       levels_are_sound(&p->v4, 32) && levels_are_sound(&p->v6, 128);
+	       fits(h->rules_offset, h->n_rules, sizeof(struct rule), 4, h->size);
 }
 
 int table_open(struct table *ret, const void *image, size_t size, struct anybind_report *report)
@@ -117,33 +106,42 @@ fail:
 	return r;
 }
 
+/* The action that a search for @dst (as in struct rule) starts with. */
+static uint32_t search(const struct table *table, bool v6, const uint8_t dst[16])
+{
+	const struct table_params *params = &table->header->params;
+	const struct family_params *family = v6 ? &params->v6 : &params->v4;
+	struct search s = { .v6 = v6, .best = family->fallback };
+	uint64_t half[2];
+
+	memcpy(half, dst, 16);
+	s.hi = v6 ? be64toh(half[0]) : 0;
+	s.lo = v6 ? be64toh(half[1]) : be64toh(half[0]) >> 32;
+	for (unsigned int i = 0; i < SEARCH_STEPS_MAX && family->lines; i++)
+		if (lookup_search_step((const uint8_t *)table->header, params, &s))
+			break;
+	return s.best;
+}
+
 uint32_t table_lookup(const struct table *table, uint8_t family, uint8_t proto,
 		      const uint8_t dst[16], uint16_t port, const uint8_t src[16], uint32_t ifindex)
 {
 	const struct table_params *params = &table->header->params;
-	const uint8_t *image = (const uint8_t *)table->header;
 	struct walk w = {
 		.proto = proto == IPPROTO_TCP ? PROTO_BIT_TCP : PROTO_BIT_UDP,
 		.port = port,
 		.ifindex = ifindex,
 		.v6 = family == 6,
+		.action = search(table, family == 6, dst),
 	};
 	uint64_t half[2];
 
 	memcpy(w.src, src, 16);
-	memcpy(half, dst, 16);
-	if (w.v6) {
-		memcpy(&w.src_hi, src, 8);
-		memcpy(&w.src_lo, src + 8, 8);
-		w.src_hi = be64toh(w.src_hi);
-		w.src_lo = be64toh(w.src_lo);
-		w.action = lookup_prefix6(image, params, be64toh(half[0]), be64toh(half[1]));
-	} else {
-		w.src_lo = be32toh(w.src[0]);
-		w.action = lookup_prefix4(image, params, be64toh(half[0]) >> 32);
-	}
+	memcpy(half, src, 16);
+	w.src_hi = be64toh(half[0]);
+	w.src_lo = w.v6 ? be64toh(half[1]) : w.src_hi >> 32;
 	for (uint32_t i = 0; i < WALK_STEPS_MAX; i++)
-		if (lookup_step(image, params, &w))
+		if (lookup_step((const uint8_t *)table->header, params, &w))
 			break;
 	return w.action & ACTION_TAG ? VERDICT_PASS : w.action >> ACTION_SHIFT;
 }

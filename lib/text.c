@@ -72,11 +72,11 @@ static void mask_host_bits(uint8_t addr[16], unsigned int len)
 int text_prefix(const char *word, size_t len, uint8_t ret_addr[16], uint8_t *ret_len,
 		uint8_t *ret_family)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	const char *slash = memchr(word, '/', len);
 	size_t addr_len = slash ? (size_t)(slash - word) : len;
 	bool v6 = memchr(word, ':', addr_len) != NULL;
-	uint8_t addr[16] = { 0 };
+	uint8_t addr[16] = {0};
 	uint64_t bits = v6 ? 128 : 32;
 	int r;
 
@@ -172,7 +172,7 @@ const char *text_of_prefix(uint8_t family, const uint8_t addr[16], uint8_t len,
 int text_endpoint(const char *word, struct sockaddr_storage *ret)
 {
 	const char *colon = strrchr(word, ':');
-	struct sockaddr_storage address = { 0 };
+	struct sockaddr_storage address = {0};
 	struct sockaddr_in *in = (struct sockaddr_in *)&address;
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address;
 	uint64_t port;
@@ -232,7 +232,7 @@ bool text_is_name(const char *word, size_t len)
 /* Bytes of the UTF-8 character at @s, and the character; 0: it is none. */
 static size_t utf8_character(const char *s, size_t len, uint32_t *ret)
 {
-	static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
+	static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
 	unsigned char c = (unsigned char)s[0];
 	size_t n = c < 0x80 ? 1 : c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf8 ? 4 : 0;
 	uint32_t value = n == 1 ? c : c & (0x7fu >> n);

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -249,6 +251,66 @@ static void test_point_to_point(void **state)
 	assert_true(found);
 }
 
+/* Adds and deletes one address for ever, while others look. */
+static void flap(void *data)
+{
+	int saved;
+
+	(void)data;
+	if (netns_enter(&blue, &saved) < 0)
+		_exit(1);
+	if (fork())
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	execl("/bin/sh", "sh", "-c",
+	      "while ip addr add 10.8.0.1/32 dev d0 && ip addr del 10.8.0.1/32 dev d0; do :; done",
+	      NULL);
+	_exit(1);
+}
+
+static void assert_all_once(const struct address *addresses, size_t n)
+{
+	unsigned int seen[2048] = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *a = addresses[i].addr;
+
+		if (addresses[i].family == 4 && a[0] == 10 && a[1] == 7)
+			seen[a[2] * 256 + a[3]]++;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(seen); i++)
+		assert_int_equal(seen[i], 1);
+}
+
+/*
+ * A dump of many messages that a change interrupts shows some addresses twice
+ * or not at all; what comes out here is whole or -EBUSY.
+ */
+static void test_interrupted(void **state)
+{
+	size_t whole = 0;
+	pid_t pid;
+
+	(void)state;
+	world_run("for i in $(seq 0 7); do for j in $(seq 0 255); do "
+		  "echo addr add 10.7.$i.$j/32 dev d0; done; done | ip -n blue -batch -");
+	pid = world_child(flap, NULL);
+	for (int i = 0; i < 200; i++) {
+		_cleanup_free_ struct address *addresses = NULL;
+		size_t n;
+		const int r = facts_addresses(&blue, &addresses, &n);
+
+		assert_true(r == 0 || r == -EBUSY);
+		if (r < 0)
+			continue;
+		assert_all_once(addresses, n);
+		whole++;
+	}
+	assert_true(whole > 0);
+	world_end_child(pid);
+	world_run("ip -n blue link del d0");
+}
+
 static void test_ifindex(void **state)
 {
 	(void)state;
@@ -296,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_local_prefixes), cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_point_to_point), cmocka_unit_test(test_ifindex),
 		cmocka_unit_test(test_port_range),     cmocka_unit_test(test_no_leaks),
+		cmocka_unit_test(test_interrupted),
 	};
 
 	if (!world_enter())

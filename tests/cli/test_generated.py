@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Manual pages and completion, made from the tables of the program."""
+
+import re
+import subprocess
+
+import pytest
+from conftest import BUILD, command_names, commands_of_build, run
+
+PAGES = ["anybind"] + ["anybind-" + name for name in commands_of_build()]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_is_clean(page, tmp_path):
+    # What a page refers to is another page's matter, so those are left out.
+    done = subprocess.run(["mandoc", "-Tlint", "-Wstyle", str(BUILD / "cli" / (page + ".8"))],
+                          capture_output=True, text=True)
+    complaints = [line for line in done.stdout.splitlines() + done.stderr.splitlines()
+                  if "referenced manual not found" not in line and "mandoc.db" not in line]
+    assert complaints == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_says_what_help_says(page):
+    text = subprocess.run(["mandoc", "-Tascii", "-Owidth=1000", str(BUILD / "cli" / (page + ".8"))],
+                          capture_output=True, text=True, check=True).stdout
+    text = re.sub(r".\x08", "", text)
+    command = page.partition("-")[2]
+    shown = run(*([command] if command else []), "--help").out.decode()
+    options = shown.split("\nOptions:\n")[1].split("\n\n")[0] if "\nOptions:\n" in shown else ""
+    for option in re.findall(r"--[a-z0-9-]+", options):
+        assert option in text
+    for heading in ("NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "EXAMPLES", "SEE ALSO"):
+        assert f"\n{heading}\n" in text
+    examples = shown.split("\nExamples:\n")[1]
+    for example in re.findall(r"^  (\S.*)$", examples, re.M):
+        assert example in text
+
+
+def test_references_are_to_pages_that_exist():
+    for page in PAGES:
+        source = (BUILD / "cli" / (page + ".8")).read_text()
+        for name in re.findall(r"^\.(?:It )?Xr (anybind\S*) 8", source, re.M):
+            assert name in PAGES
+
+
+def complete(*words):
+    """What bash offers for the last of @words."""
+    script = """
+        source "$1"; shift
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+        _anybind
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    done = subprocess.run(["bash", "--norc", "-uc", script, "bash",
+                           str(BUILD / "completions" / "anybind"), *words],
+                          capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return [word for word in done.stdout.split("\n") if word]
+
+
+def test_completes_commands():
+    assert sorted(complete("anybind", "")) == sorted(command_names())
+    assert complete("anybind", "sta") == ["status"]
+    assert complete("anybind", "-n", "blue", "unb") == ["unbind"]
+
+
+def test_completes_options():
+    assert complete("anybind", "--ver") == ["--verbose", "--version"]
+    assert complete("anybind", "bind", "web", "--re") == ["--replace"]
+    assert complete("anybind", "--json", "register", "web", "--l") == ["--listen-fds"]
+    assert complete("anybind", "status", "--re") == []
+
+
+def test_completes_words_and_values():
+    assert complete("anybind", "unregister", "web", "u") == ["udp"]
+    assert "lo" in complete("anybind", "bind", "web", "tcp", "any", "80", "dev", "")
+    assert "1" in complete("anybind", "register", "web", "--pid", "1")
+    assert complete("anybind", "status", "") == []
+
+
+def test_completes_files(rules):
+    path = rules("", name="a $(touch name).conf")
+    assert complete("anybind", "apply", path[:-3]) == [path]
