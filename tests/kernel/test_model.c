@@ -13,7 +13,7 @@
 #include "compile.h"
 #include "table.h"
 
-#define RULE_SETS 40
+#define RULE_SETS 2000
 #define PACKETS 64
 
 static struct model model;
