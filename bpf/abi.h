@@ -136,6 +136,8 @@ struct family_params {
 struct table_params {
 	__u32 lines;	   /* all lines */
 	__u32 words;	   /* all words, without the slack */
+	__u32 has_nodes;   /* else no action is a NODE, and the program has no walk() */
+	__u32 zero;
 	__u64 lines_offset; /* in bytes from the start of the value */
 	__u64 words_offset;
 	struct family_params v4, v6;
@@ -177,6 +179,6 @@ struct registry_entry {
 _Static_assert(sizeof(struct line4) == 64 && sizeof(struct line6) == 64, "one cache line");
 _Static_assert(sizeof(struct counters) == 64, "one cache line");
 _Static_assert(sizeof(struct table_header) == 96 + sizeof(struct table_params), "no padding");
-_Static_assert(sizeof(struct table_params) == 24 + 2 * (24 + LEVELS_MAX * 24), "no padding");
+_Static_assert(sizeof(struct table_params) == 32 + 2 * (24 + LEVELS_MAX * 24), "no padding");
 
 #endif

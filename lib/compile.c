@@ -204,6 +204,7 @@ static void lay_out(struct compiled *c)
 	h->layout = ANYBIND_LAYOUT;
 	h->params.lines = c->builder.lines.n;
 	h->params.words = c->builder.nodes.n;
+	h->params.has_nodes = c->builder.nodes.used > 0;
 	h->params.lines_offset = align(sizeof(*h), 64);
 	h->params.words_offset = h->params.lines_offset + 64 * c->builder.lines.n;
 	h->services_offset = h->params.words_offset + 4 * c->builder.nodes.n + sizeof(slack);
