@@ -127,7 +127,7 @@ struct family_params {
 	__u64 mul;	 /* hash multiplier, odd */
 	__u32 line0;	 /* first line */
 	__u32 lines;	 /* 0: no prefixes but the default */
-	__u32 fallback;	 /* default action: rules for /0, else pass */
+	__u32 fallback;	 /* default action: rules for /0, else pass; a VERDICT or NODE */
 	__u32 n_levels;
 	struct level levels[LEVELS_MAX]; /* the root first */
 };

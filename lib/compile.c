@@ -72,7 +72,9 @@ static int prefix_entries(struct builder *builder, const struct rule *rules, siz
 		while (depth && !entry_covers(rules[0].family == 6, &chain[depth - 1].entry, &entry))
 			depth--;
 		other = depth ? chain[depth - 1].action : fallback;
-		r = ports_compile(builder, rules + i, count, other, fallback, &entry.action);
+		/* The default action itself cannot send on to the default action. */
+		r = ports_compile(builder, rules + i, count, other,
+				  entry.len && other == fallback, &entry.action);
 		if (r < 0)
 			return r;
 		if (!entry.len) {
