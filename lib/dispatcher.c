@@ -160,8 +160,9 @@ static int no_id(int code, struct anybind_report *report)
 {
 	if (code == -ENOSPC)
 		return report_error(report, code,
-				    "Unregister or unbind services that are no longer used.",
-				    "more than %d services", ANYBIND_SERVICES_MAX);
+				    "Remove services that are no longer used first, then add others.",
+				    "the services in force and those to come are more than %d",
+				    ANYBIND_SERVICES_MAX);
 	return report_error(report, code, NULL, "cannot read the registry of services: %s",
 			    strerrordesc_np(-code));
 }
@@ -213,13 +214,19 @@ static int create(struct anybind *a, struct anybind_ruleset *rs, struct anybind_
 	return r;
 }
 
-/* From @current to @rs. */
+/* From @current, whose rules are @before, to @rs. */
 static int replace(struct anybind *a, struct current *current, struct registry *registry,
-		   struct anybind_ruleset *rs, struct anybind_report *report)
+		   const struct anybind_ruleset *before, struct anybind_ruleset *rs,
+		   struct anybind_report *report)
 {
 	struct generation generation = GENERATION_NONE;
 	int r = registry_assign(registry, rs);
 
+	if (r == -ENOSPC) {
+		/* Writers that failed or were killed may have left ids that nothing uses. */
+		registry_collect(registry, before);
+		r = registry_assign(registry, rs);
+	}
 	if (r < 0)
 		return no_id(r, report);
 	r = load(&generation, &current->maps, rs, current->table.header->generation + 1, report);
@@ -272,7 +279,7 @@ int anybind_commit(struct anybind *a, const struct anybind_ruleset *ruleset, uns
 	if (r < 0)
 		return no_id(r, report);
 	r = check(a, &registry, before, rs, force, report);
-	return r < 0 ? r : replace(a, &current, &registry, rs, report);
+	return r < 0 ? r : replace(a, &current, &registry, before, rs, report);
 }
 
 /* ---- load, unload, rules ---- */

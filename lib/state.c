@@ -295,21 +295,23 @@ static int read_once(const struct state *state, struct current *c)
 int state_read(const struct state *state, struct current *ret, struct anybind_report *report)
 {
 	struct current c = CURRENT_NONE;
+	bool attached = false;
 	int r = -ENOENT;
 
 	for (int try = 0; try < READ_TRIES; try++) {
 		r = read_once(state, &c);
+		attached = c.link >= 0;
 		if (!r)
 			r = table_open(&c.table, c.image, c.image_size, report);
 		if (!r) {
 			*ret = c;
 			return 0;
 		}
-		if (r != -ENOENT || c.link < 0)
+		if (r != -ENOENT || !attached)
 			break;
 		current_close(&c);
 	}
-	if (r == -ENOENT && c.link >= 0)
+	if (r == -ENOENT && attached)
 		report_error(report, r = -EUCLEAN,
 			     "`anybind unload` clears it away; then apply the rules again.",
 			     "state in %s is incomplete: somebody removed pins", state->path);
