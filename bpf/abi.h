@@ -127,7 +127,7 @@ struct family_params {
 	__u64 mul;	 /* hash multiplier, odd */
 	__u32 line0;	 /* first line */
 	__u32 lines;	 /* 0: no prefixes but the default */
-	__u32 fallback;	 /* default action: rules for /0, else pass */
+	__u32 fallback;	 /* default action: rules for /0, else pass; a VERDICT or NODE */
 	__u32 n_levels;
 	struct level levels[LEVELS_MAX]; /* the root first */
 };
@@ -136,6 +136,8 @@ struct family_params {
 struct table_params {
 	__u32 lines;	   /* all lines */
 	__u32 words;	   /* all words, without the slack */
+	__u32 has_nodes;   /* else no action is a NODE, and the program has no walk() */
+	__u32 zero;
 	__u64 lines_offset; /* in bytes from the start of the value */
 	__u64 words_offset;
 	struct family_params v4, v6;
@@ -177,6 +179,6 @@ struct registry_entry {
 _Static_assert(sizeof(struct line4) == 64 && sizeof(struct line6) == 64, "one cache line");
 _Static_assert(sizeof(struct counters) == 64, "one cache line");
 _Static_assert(sizeof(struct table_header) == 96 + sizeof(struct table_params), "no padding");
-_Static_assert(sizeof(struct table_params) == 24 + 2 * (24 + LEVELS_MAX * 24), "no padding");
+_Static_assert(sizeof(struct table_params) == 32 + 2 * (24 + LEVELS_MAX * 24), "no padding");
 
 #endif

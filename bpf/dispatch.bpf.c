@@ -215,7 +215,7 @@ static __always_inline __u32 classify(struct bpf_sk_lookup *ctx)
 			t, &params, action,
 			proto_bit(ctx), ctx->local_port,
 			ctx->family == AF_INET ? params.v4.fallback : params.v6.fallback);
-	if (action & ACTION_TAG)
+	if (params.has_nodes && action & ACTION_TAG)
 		action = walk(ctx, action);
 	return action >> ACTION_SHIFT;
 }

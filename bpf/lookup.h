@@ -86,59 +86,35 @@ LOOKUP_INLINE __u64 lookup_home6(__u64 mul, __u32 lines, __u64 hi, __u64 lo, __u
 #define FOUND 2
 #define FOUND_MORE 3 /* found, and longer prefixes exist */
 
-/*
- * 1 if @differ is 0, else 0, without a branch: which slot of a line matches is
- * random, and the verifier would follow each way. (Nor as a mask of all ones:
- * some verifiers fork where a constant is ANDed to one.)
- */
-LOOKUP_INLINE __u64 lookup_is_zero(__u64 differ)
+/* What is in slot @i, given the line's flags. */
+LOOKUP_INLINE int lookup_found(__u8 flags, __u64 i)
 {
-	__u64 minus = -differ;
-
-	lookup_opaque(minus);
-	return (differ | minus) >> 63 ^ 1;
-}
-
-/* @slots: bits of the slots that match (at most one). */
-LOOKUP_INLINE int lookup_found(__u64 slots, __u8 flags)
-{
-	if (slots)
-		return slots & flags ? FOUND_MORE : FOUND;
-	return flags & LINE_NEXT ? FOUND_NEXT : FOUND_NONE;
+	return flags >> i & 1 ? FOUND_MORE : FOUND;
 }
 
 LOOKUP_INLINE int lookup_in_line4(const struct line4 *line, __u32 key, __u32 len, __u64 *action)
 {
-	__u64 slots = 0, found = 0;
-
 	LOOKUP_UNROLL
 	for (__u64 i = 0; i < LINE4_SLOTS; i++) {
-		__u64 hit = lookup_is_zero((line->key[i] ^ key) | (__u64)(line->len[i] ^ len) << 32);
-
-		slots |= hit << i;
-		found |= hit * line->action[i];
+		if (line->key[i] != key || line->len[i] != len)
+			continue;
+		*action = line->action[i];
+		return lookup_found(line->flags, i);
 	}
-	if (slots)
-		*action = found;
-	return lookup_found(slots, line->flags);
+	return line->flags & LINE_NEXT ? FOUND_NEXT : FOUND_NONE;
 }
 
 LOOKUP_INLINE int lookup_in_line6(const struct line6 *line, __u64 hi, __u64 lo, __u32 len,
 				  __u64 *action)
 {
-	__u64 slots = 0, found = 0;
-
 	LOOKUP_UNROLL
 	for (__u64 i = 0; i < LINE6_SLOTS; i++) {
-		__u64 hit = lookup_is_zero((line->key[i][0] ^ hi) | (line->key[i][1] ^ lo) |
-					   (line->len[i] ^ len));
-
-		slots |= hit << i;
-		found |= hit * line->action[i];
+		if (line->key[i][1] != lo || line->key[i][0] != hi || line->len[i] != len)
+			continue;
+		*action = line->action[i];
+		return lookup_found(line->flags, i);
 	}
-	if (slots)
-		*action = found;
-	return lookup_found(slots, line->flags);
+	return line->flags & LINE_NEXT ? FOUND_NEXT : FOUND_NONE;
 }
 
 /* A search for the longest prefix that holds an address (host order). */

@@ -22,11 +22,12 @@ int builder_add_verdicts(struct builder *builder);
 
 /*
  * @rules: all @n rules of one prefix, in canonical order. @other: the action
- * of the next shorter prefix, for packets that none of them takes; @fallback:
- * that of /0. -ENOMEM, -E2BIG.
+ * of the next shorter prefix, for packets that none of them takes. @is_fallback:
+ * that is the family's default action, so that PORT and PROTO may be used.
+ * -ENOMEM, -E2BIG.
  */
 int ports_compile(struct builder *builder, const struct rule *rules, size_t n, uint32_t other,
-		  uint32_t fallback, uint32_t *ret_action);
+		  bool is_fallback, uint32_t *ret_action);
 
 /*
  * The action for @n rules that all have the same destination prefix, protocol

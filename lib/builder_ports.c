@@ -268,7 +268,7 @@ static int ports_node(struct builder *builder, const struct ranges *tcp, const s
 }
 
 int ports_compile(struct builder *builder, const struct rule *rules, size_t n, uint32_t other,
-		  uint32_t fallback, uint32_t *ret_action)
+		  bool is_fallback, uint32_t *ret_action)
 {
 	struct ranges tcp = { 0 }, udp = { 0 };
 	size_t n_tcp = 0;
@@ -285,7 +285,7 @@ int ports_compile(struct builder *builder, const struct rule *rules, size_t n, u
 		*ret_action = other;
 	else if (is_all(&tcp) && is_all(&udp) && tcp.words[1] == udp.words[1])
 		*ret_action = tcp.words[1];
-	else if (other != fallback || !inline_action(builder, &tcp, &udp, rules, ret_action))
+	else if (!is_fallback || !inline_action(builder, &tcp, &udp, rules, ret_action))
 		r = ports_node(builder, &tcp, &udp, other, ret_action);
 out:
 	free(tcp.words);

@@ -72,7 +72,9 @@ static int prefix_entries(struct builder *builder, const struct rule *rules, siz
 		while (depth && !entry_covers(rules[0].family == 6, &chain[depth - 1].entry, &entry))
 			depth--;
 		other = depth ? chain[depth - 1].action : fallback;
-		r = ports_compile(builder, rules + i, count, other, fallback, &entry.action);
+		/* The default action itself cannot send on to the default action. */
+		r = ports_compile(builder, rules + i, count, other,
+				  entry.len && other == fallback, &entry.action);
 		if (r < 0)
 			return r;
 		if (!entry.len) {
@@ -204,6 +206,7 @@ static void lay_out(struct compiled *c)
 	h->layout = ANYBIND_LAYOUT;
 	h->params.lines = c->builder.lines.n;
 	h->params.words = c->builder.nodes.n;
+	h->params.has_nodes = c->builder.nodes.used > 0;
 	h->params.lines_offset = align(sizeof(*h), 64);
 	h->params.words_offset = h->params.lines_offset + 64 * c->builder.lines.n;
 	h->services_offset = h->params.words_offset + 4 * c->builder.nodes.n + sizeof(slack);

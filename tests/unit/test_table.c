@@ -248,13 +248,35 @@ static void test_port_lists_share(void **state)
 	anybind_ruleset_free(rs);
 }
 
+/* The default action must not be one that sends on to the default action. */
+static void test_default_action_ends(void **state)
+{
+	struct anybind_ruleset *rs = parse("drop tcp any 80\nbind web udp 0.0.0.0/0 any\n");
+	struct table table;
+	size_t size;
+	void *image = image_of(rs, &size);
+	const struct family_params *families[2];
+
+	(void)state;
+	assert_int_equal(table_open(&table, image, size, NULL), 0);
+	families[0] = &table.header->params.v4;
+	families[1] = &table.header->params.v6;
+	for (unsigned int i = 0; i < 2; i++) {
+		uint32_t tag = families[i]->fallback & ACTION_TAG;
+
+		assert_true(tag == ACTION_VERDICT || tag == ACTION_NODE);
+	}
+	free(image);
+	anybind_ruleset_free(rs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_rule_sets), cmocka_unit_test(test_large_rule_set),
 		cmocka_unit_test(test_rules_come_back),	 cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_other_layout),	 cmocka_unit_test(test_alike_rules_share),
-		cmocka_unit_test(test_port_lists_share),
+		cmocka_unit_test(test_port_lists_share), cmocka_unit_test(test_default_action_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#
+# The front door; Meson does the work. `make help` lists what there is.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD ?= build
+MESON_FLAGS ?=
+
+# Under sudo, what is built belongs to whom the sources belong to.
+OWNER := $(shell stat -c %u .)
+ifeq ($(shell id -u):$(filter-out 0,$(OWNER)),0:$(OWNER))
+AS_OWNER := setpriv --reuid=$(OWNER) --regid=$(shell stat -c %g .) --clear-groups --
+endif
+
+.DELETE_ON_ERROR:
+.PHONY: all build test demo bench install uninstall lint clean deps help root
+
+all: build ## Build the program, the library and the manual pages (the default)
+
+build: deps $(BUILD)/build.ninja ## The same
+	$(AS_OWNER) ninja -C $(BUILD)
+
+$(BUILD)/build.ninja: | deps
+	$(AS_OWNER) meson setup --prefix $(abspath $(PREFIX)) $(MESON_FLAGS) $(BUILD)
+
+demo: root build ## Show it at work, with real servers, in namespaces of its own (root)
+	ANYBIND=$(BUILD)/cli/anybind demo/run
+
+test: root deps ## Run every check and test, in namespaces of their own (root)
+	tests/run
+
+bench: root build ## Measure it, in namespaces of its own (root)
+	bench/run
+
+install: build ## Install under DESTDIR and PREFIX (/usr/local)
+	$(AS_OWNER) meson configure -Dprefix=$(abspath $(PREFIX)) $(BUILD)
+	$(AS_OWNER) ninja -C $(BUILD)
+	meson install --quiet --no-rebuild -C $(BUILD) $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+	$(if $(DESTDIR),,ldconfig)
+
+uninstall: ## Remove what the last `make install` installed
+	ninja -C $(BUILD) uninstall
+
+lint: deps ## Run the checks that need no root: warnings, static analysis, licences, pages
+	$(AS_OWNER) tests/run lint
+
+clean: ## Remove everything that was built
+	rm -rf $(BUILD) build-*
+
+deps: ## Install the Debian packages that are missing (root)
+	@tools/deps
+
+help: ## Show this
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+
+root:
+	@[ "$$(id -u)" -eq 0 ] || { echo "This needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
