@@ -101,11 +101,12 @@ static void current_closep(struct current *current)
 int dispatcher_read(struct anybind *a, struct current *ret, struct anybind_report *report)
 {
 	int r = a->has_bpffs ? state_read(&a->state, ret, report) : -ENOENT;
+	char where[NETNS_TEXT_MAX];
 
 	if (r == -ENOENT)
 		report_error(report, r,
 			     "`anybind load` loads one; so does the first rule or registration.",
-			     "no dispatcher is loaded in namespace %s", a->ns.name);
+			     "no dispatcher is loaded in %s", netns_text(&a->ns, where));
 	return r;
 }
 
@@ -118,6 +119,7 @@ int dispatcher_read(struct anybind *a, struct current *ret, struct anybind_repor
 static int resolve_devices(const struct anybind *a, struct anybind_ruleset *rs,
 			   const struct anybind_ruleset *before, struct anybind_report *report)
 {
+	char where[NETNS_TEXT_MAX];
 	int failed = 0;
 
 	for (size_t i = 0; i < rs->n_devices; i++) {
@@ -137,8 +139,8 @@ static int resolve_devices(const struct anybind *a, struct anybind_ruleset *rs,
 				       "interface %s is gone; rules name it", device->name);
 		else
 			failed = report_error(report, -ENODEV, "`ip link` lists what there is.",
-					      "no interface %s in namespace %s", device->name,
-					      a->ns.name);
+					      "no interface %s in %s", device->name,
+					      netns_text(&a->ns, where));
 	}
 	return failed;
 }

@@ -371,11 +371,12 @@ static int ask(const struct anybind *a, const struct anybind_flow *flow, struct 
 		return 0;
 	r = facts_ifindex(&a->ns, flow->dev);
 	if (r <= 0) {
-		char quoted[QUOTED_MAX];
+		char quoted[QUOTED_MAX], where[NETNS_TEXT_MAX];
 
 		return report_error(report, r ? r : -ENODEV, "`ip link` lists what there is.",
-				    "no interface %s in namespace %s",
-				    text_quote(flow->dev, strlen(flow->dev), quoted), a->ns.name);
+				    "no interface %s in %s",
+				    text_quote(flow->dev, strlen(flow->dev), quoted),
+				    netns_text(&a->ns, where));
 	}
 	q->ifindex = r;
 	q->dev_name = flow->dev;

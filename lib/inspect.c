@@ -29,7 +29,8 @@ int census_take(struct census *ret, const struct netns *ns)
 
 	if (r < 0)
 		return r;
-	qsort(census.listeners, census.n, sizeof(*census.listeners), by_cookie);
+	if (census.n)
+		qsort(census.listeners, census.n, sizeof(*census.listeners), by_cookie);
 	census.owners = calloc(census.n + 1, sizeof(*census.owners));
 	if (!census.owners) {
 		census_free(&census);
@@ -109,7 +110,7 @@ void census_describe(const struct census *census, uint32_t slot, uint64_t cookie
 		     struct anybind_socket_info *ret, struct socket_text *text)
 {
 	struct listener key = { .cookie = cookie };
-	const struct listener *l = bsearch(&key, census->listeners, census->n, sizeof(key), by_cookie);
+	const struct listener *l = NULL;
 
 	*ret = (struct anybind_socket_info){
 		.family = slot & 1 ? AF_INET6 : AF_INET,
@@ -117,6 +118,8 @@ void census_describe(const struct census *census, uint32_t slot, uint64_t cookie
 		.cookie = cookie,
 		.members = 1,
 	};
+	if (census->n)
+		l = bsearch(&key, census->listeners, census->n, sizeof(key), by_cookie);
 	if (!l)
 		return;
 	listener_text(l, text->address);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Changes under load, kills, failures, in a crowd: old rules or new, and nothing left behind."""
 
+import itertools
 import json
 import os
 import random
@@ -16,7 +17,7 @@ import pytest
 
 from conftest import DEADLINE, wait_until
 
-BPFFS = "/sys/fs/bpf"
+FOLDER = "/sys/fs/bpf/anybind"
 IP_RECVERR = 11  # linux/in.h; Python does not name it
 RULES = {
     "a": [f"bind a tcp,udp 192.0.2.0/24 {port}" for port in range(1000, 1100)],
@@ -33,25 +34,28 @@ def files(tmp_path):
 
 
 def rules_in_force(ns):
-    """ "a", "b", or None where there is no dispatcher."""
+    """a, b, an empty string for none, or None where there is no dispatcher."""
     result = ns.anybind("-j", "rules", code=None)
     if result.code:
         assert "no dispatcher is loaded" in result.out, str(result)
         return None
-    services = {rule["service"] for rule in result.document["rules"]}
-    assert len(result.document["rules"]) in (0, 1, 100), str(result)
-    assert len(services) <= 1, f"a mixture: {result}"
-    return services.pop() if services else ""
+    rules = result.document["rules"]
+    if not rules:
+        return ""
+    (service,) = {rule["service"] for rule in rules}
+    ports = sorted(int(port) for rule in rules for port in rule["ports"].split(","))
+    assert ports == list(range(1000, 1100)), str(result)
+    return service
 
 
 # ---- what is left behind ----
 
 
 def pins():
-    """Everything below the bpffs."""
+    """Everything that anybind has in the bpffs."""
     return {
         os.path.join(folder, name)
-        for folder, folders, names in os.walk(BPFFS)
+        for folder, folders, names in os.walk(FOLDER)
         for name in folders + names
     }
 
@@ -82,7 +86,8 @@ def expect_tidy(ns, kernel=True):
     assert status["loaded"] and not status["others"]
     folder = status["path"]
     generation = f"{folder}/g{status['program_id']}"
-    expected = {os.path.dirname(folder), folder, generation}
+    assert os.path.dirname(folder) == FOLDER
+    expected = {folder, generation}
     expected |= {f"{folder}/{name}" for name in ("link", "sockets", "counters", "registry")}
     expected |= {f"{generation}/{name}" for name in ("program", "table")}
     assert pins() == expected
@@ -139,7 +144,10 @@ class Load:
             # Without TIME-WAIT, which would use up the client's ports.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.connect(("192.0.2.7", port))
-            self.answers["tcp"].append(client.recv(64).decode())
+            name = client.recv(64).decode()
+            # Up to the end, or the server's FIN and our RST could meet, and make another.
+            assert client.recv(64) == b""
+        self.answers["tcp"].append(name)
 
     def ask_udp(self, port, client, question):
         client.sendto(question, ("192.0.2.7", port))
@@ -265,7 +273,7 @@ def test_killed_at_any_moment(netns, files):
     assert killed[True] > 100, killed
     expect_tidy(ns)
     ns.anybind("unload")
-    assert pins() == {f"{BPFFS}/anybind"} or not pins()
+    assert not pins()
 
 
 # ---- failures ----
@@ -290,29 +298,36 @@ FAILURES = [
     ("dup3", "EMFILE"),
 ]
 
-# Without these a command can do what it is asked to.
-TOLERATED = set()
+# Without these a command does what it is asked to: what cannot be taken away is left
+# to the next one, and of guard rails that could not be seen to a warning tells.
+LEFT_TO_THE_NEXT = {"unlink", "rmdir"}
+GUARDS = {"sendto", "recvmsg"}
 
 
-def apply_failing(ns, path, syscall, error, number, log):
-    """Applies with the call of that number failing. Returns the result, and whether it did fail."""
-    inject = f"inject={syscall}:error={error}:when={number}"
-    result = ns.anybind(
-        "apply", path, code=None, before=["strace", "-f", "-o", log, "-e", inject]
-    )
-    return result, "(INJECTED)" in log.read_text()
+def apply_traced(ns, path, log, *options):
+    # LeakSanitizer, in builds with it, cannot work beside strace.
+    env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+    before = ["strace", "-f", "-o", log, *options]
+    return ns.anybind("apply", path, code=None, before=before, env=env)
 
 
-def expect_outcome(ns, result, before, wanted, what):
+def calls_of_loader(ns, path, log, syscall):
+    """How often the dynamic linker makes that call, before there is a program to fail."""
+    apply_traced(ns, path, log)
+    before_main = log.read_text().split(f'"{path}", O_RDONLY')[0]
+    return before_main.count(f" {syscall}(") - (syscall == "openat")
+
+
+def expect_outcome(ns, result, before, wanted, syscall, what):
     """Done, or refused with a reason and nothing changed."""
     found = rules_in_force(ns)
     if result.code == 0:
         assert found == wanted, what
+        assert syscall not in GUARDS or "warning: " in result.err, what
         return
     assert found == before, f"{what}: {result}"
-    if result.code == 127:  # the dynamic linker's: main() was not reached
-        assert "error while loading shared libraries" in result.err, what
-        return
+    if syscall == "setns" and result.code == -signal.SIGABRT:
+        return  # it could not go back to its own namespace: netns_leave()
     assert result.code == 1, f"{what}: {result}"
     assert "anybind: " in result.err, f"{what}: {result}"
 
@@ -323,24 +338,27 @@ def test_failure(netns, files, loaded, syscall, error):
     ns = netns()
     ns.any_ip("192.0.2.0/24")
     before = "a" if loaded else None
-    refused = number = 0
-    while True:
+    log = files / "log"
+    refused = 0
+    start = calls_of_loader(ns, files / "b", log, syscall) + 1
+    ns.anybind("unload")
+    for number in itertools.count(start):
         if loaded:
             ns.anybind("apply", files / "a")
-        number += 1
-        result, failed = apply_failing(ns, files / "b", syscall, error, number, files / "log")
+        inject = f"inject={syscall}:error={error}:when={number}"
+        result = apply_traced(ns, files / "b", log, "-e", inject)
         what = f"{syscall} {number} fails with {error}"
-        expect_outcome(ns, result, before, "b", what)
-        if not failed:
-            assert result.code == 0
+        if "(INJECTED)" not in log.read_text():
+            assert result.code == 0 and rules_in_force(ns) == "b"
             break
+        expect_outcome(ns, result, before, "b", syscall, what)
         refused += result.code != 0
         ns.anybind("load")
         expect_tidy(ns, kernel=False)
         if not loaded:
             ns.anybind("unload")
-    assert number > 1, "the call was never made"
-    assert refused or (syscall, error) in TOLERATED
+    assert number > start or not loaded, "the call was never made"
+    assert refused or syscall in LEFT_TO_THE_NEXT | GUARDS
     ns.anybind("load")
     expect_tidy(ns)
 

@@ -96,11 +96,16 @@ static void expect_nothing(void)
 
 static void test_load_and_unload(void **state)
 {
+	struct anybind_report *report = anybind_report_new();
 	struct anybind_status *status = status_of(a);
+	struct anybind_ruleset *rs;
 
 	(void)state;
 	assert_false(status->loaded);
 	anybind_status_free(status);
+	assert_int_equal(anybind_rules(a, &rs, report), -ENOENT);
+	world_assert_message(report, 0, "no dispatcher is loaded in this namespace", NULL);
+	anybind_report_free(report);
 	assert_int_equal(anybind_unload(a, NULL), 1);
 	expect_nothing();
 	assert_int_equal(anybind_load(a, NULL), 0);
