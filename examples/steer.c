@@ -72,7 +72,7 @@ static int give_socket(struct anybind *anybind, int fd, struct anybind_report *r
 
 static void set_address(struct sockaddr_storage *ret, const char *host, uint16_t port)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
 
 	inet_pton(AF_INET, host, &address.sin_addr);
 	memcpy(ret, &address, sizeof(address));
@@ -80,7 +80,7 @@ static void set_address(struct sockaddr_storage *ret, const char *host, uint16_t
 
 static int explain(struct anybind *anybind, uint16_t port, struct anybind_report *report)
 {
-	struct anybind_flow flow = { .protocol = IPPROTO_TCP };
+	struct anybind_flow flow = {.protocol = IPPROTO_TCP};
 	struct anybind_explanation *e = NULL;
 	int r;
 
@@ -118,7 +118,7 @@ static int steer(struct anybind *anybind, int fd, struct anybind_report *report)
 
 static int run(const char *bpffs, int fd, struct anybind_report *report)
 {
-	struct anybind_options options = { .size = sizeof(options), .bpffs = bpffs };
+	struct anybind_options options = {.size = sizeof(options), .bpffs = bpffs};
 	struct anybind *anybind;
 	int r = anybind_open(&anybind, &options, report);
 
