@@ -65,7 +65,7 @@ static int give_socket(struct anybind *anybind, int fd, struct anybind_report *r
 
 	if (r < 0)
 		return r;
-	r = anybind_register(anybind, "demo", sockets, report);
+	r = anybind_register(anybind, "demo", sockets, NULL, report);
 	anybind_sockets_free(sockets);
 	return r;
 }
