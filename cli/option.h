@@ -20,6 +20,8 @@ struct options {
 	struct option_numbers fds;
 	bool listen_fds;
 	bool ipv4, ipv6;
+	bool add;
+	const char *weight; /* a number */
 };
 
 enum option_type {

@@ -11,7 +11,7 @@
 #include "error.h"
 #include "facts.h"
 #include "guard.h"
-#include "registry.h"
+#include "members.h"
 #include "system.h"
 
 /* ---- handles ---- */
@@ -175,7 +175,7 @@ static int check(const struct anybind *a, const struct registry *registry,
 {
 	_cleanup_free_ uint64_t *cookies = NULL;
 	size_t n = 0;
-	int r = registry ? registry_cookies(registry, &cookies, &n) : 0;
+	int r = registry ? members_cookies(&a->state, registry, &cookies, &n) : 0;
 
 	if (r < 0)
 		return no_id(r, report);
@@ -226,7 +226,7 @@ static int replace(struct anybind *a, struct current *current, struct registry *
 
 	if (r == -ENOSPC) {
 		/* Writers that failed or were killed may have left ids that nothing uses. */
-		registry_collect(registry, before);
+		members_collect(&a->state, registry, before);
 		r = registry_assign(registry, rs);
 	}
 	if (r < 0)
@@ -235,7 +235,7 @@ static int replace(struct anybind *a, struct current *current, struct registry *
 	if (!r)
 		r = state_replace(&a->state, current, &generation, report);
 	if (!r)
-		registry_collect(registry, rs);
+		members_collect(&a->state, registry, rs);
 	generation_close(&generation);
 	return r;
 }

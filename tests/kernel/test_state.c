@@ -348,7 +348,7 @@ static void test_descriptors(void **state)
 		free(api_rules(handle));
 		change_layout();
 		assert_int_equal(anybind_load(handle, report), -ENOTSUP);
-		assert_int_equal(anybind_unregister(handle, "web", 0, 0, NULL), -ENOTSUP);
+		assert_int_equal(anybind_unregister(handle, "web", 0, 0, 0, NULL), -ENOTSUP);
 		assert_int_equal(anybind_unload(handle, NULL), 0);
 		close(tcp);
 		anybind_report_free(report);
