@@ -265,7 +265,7 @@ const struct command cmd_run = {
 		"socket that is bound to port 0 takes nobody's place.\n\n"
 		"Not seen are sockets of programs that ignore LD_PRELOAD (statically linked, set-uid, "
 		"another word size, begun without these variables as by `sudo` or `env -i`), those "
-		"of programs that do without the C library's listen() and bind() (Go's net package, "
+		"of programs that do without the C library's listen and bind (Go's net package, "
 		"io_uring), and those that COMMAND was started with. Use `anybind register` for "
 		"them. A program that forbids itself socket(2) by seccomp(2) before it listens "
 		"cannot be run so. What COMMAND starts, such as CGI programs, can register sockets "
