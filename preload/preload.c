@@ -125,10 +125,12 @@ static bool send_socket(int conn, int fd, uint32_t flags)
 static void wait_until_closed(int conn, int64_t deadline)
 {
 	struct pollfd closed = {.fd = conn, .events = POLLIN};
-	int64_t left = deadline - now_ms();
+	int64_t left;
 
-	if (left > 0)
-		poll(&closed, 1, (int)left);
+	/* The C library has signals of its own, which nobody can hold back. */
+	while ((left = deadline - now_ms()) > 0)
+		if (poll(&closed, 1, (int)left) >= 0 || errno != EINTR)
+			return;
 }
 
 /*

@@ -39,6 +39,15 @@ def udp(address, port, family=AF_INET):
     s = socket.socket(family, SOCK_DGRAM)
     s.bind((address, port))
     return s
+def keep(**values):
+    globals().update(values)
+def catch(*numbers):
+    keep(hits=[])
+    for number in numbers:
+        signal.signal(number, lambda n, _: hits.append(n))
+def call(f, *arguments):
+    ctypes.set_errno(77)
+    return [f(*arguments), ctypes.get_errno()]
 def descriptors():
     return [fd for fd in range(64) if os.path.exists(f"/proc/self/fd/{fd}")]
 socket = sys.modules["socket"]
@@ -230,7 +239,7 @@ def test_udp_over_both_families(machines, puppet):
     server = puppet(service="echo", binds=(f"udp {SERVER4} 53", f"udp {SERVER6} 53"))
     for address, family in ((SERVER4, socket.AF_INET), (SERVER6, socket.AF_INET6)):
         name = "AF_INET" if family == socket.AF_INET else "AF_INET6"
-        server.tell(f"globals().update(o=globals().get('s'), s=udp({address!r}, 5300, {name}))")
+        server.tell(f"keep(o=globals().get('s'), s=udp({address!r}, 5300, {name}))")
         client = machines.client.socket(family, socket.SOCK_DGRAM)
         client.sendto(b"hello", (address, 53))
         assert server.do("[m := s.recvfrom(100), s.sendto(m[0], m[1])][1]") == 5
@@ -244,11 +253,11 @@ def test_children_by_fork_and_exec(machines, puppet):
     server = puppet()
     # A thread's fork, then exec with all descriptors closed.
     command = ["socat", "TCP4-LISTEN:8082,bind=127.0.0.1,fork", "SYSTEM:echo child"]
-    server.tell(f"globals().update(c=subprocess.Popen({command!r}, close_fds=True))")
+    server.tell(f"keep(c=subprocess.Popen({command!r}, close_fds=True))")
     server.said("registered tcp 127.0.0.1:8082, socat")
     assert machines.banner("192.0.2.3", 80) == "child\n"
     # A fork that listens without exec.
-    server.tell("os.fork() or [tcp('127.0.0.1', 8083), time.sleep(1000)]")
+    server.tell("os.fork() or [tcp('127.0.0.1', 8083), signal.pause()]")
     server.said("registered tcp 127.0.0.1:8083, python3")
 
 
@@ -282,7 +291,7 @@ def test_descriptors_and_environment(machines, puppet):
     before = server.do("descriptors()")
     assert before == [0, 1, 2]
     assert server.do("[s := tcp('127.0.0.1', 8080), s.fileno()][1]") == 3
-    assert server.do("[globals().update(s=s, u=udp('127.0.0.1', 8080)), u.fileno()][1]") == 4
+    assert server.do("[keep(s=s, u=udp('127.0.0.1', 8080)), u.fileno()][1]") == 4
     assert server.do("descriptors()") == [0, 1, 2, 3, 4]
     environment = server.do("dict(os.environ)")
     mine = {**os.environ, "ANYBIND_PRELOAD": str(PRELOAD)}
@@ -293,9 +302,8 @@ def test_descriptors_and_environment(machines, puppet):
 
 def test_results_and_errno(puppet):
     server = puppet()
-    server.tell("globals().update(call=lambda f, *a: [ctypes.set_errno(77), f(*a), ctypes.get_errno()][1:])")
-    server.tell("globals().update(s=socket.socket(), d=socket.socket(AF_INET, SOCK_DGRAM))")
-    address = struct.pack("=H", socket.AF_INET) + struct.pack("!H", 8080) + bytes([127, 0, 0, 1] + [0] * 8)
+    server.tell("keep(s=socket.socket(), d=socket.socket(AF_INET, SOCK_DGRAM))")
+    address = struct.pack("=H", socket.AF_INET) + struct.pack("!H4B8x", 8080, 127, 0, 0, 1)
     assert server.do("call(libc.listen, -1, 1)") == [-1, errno.EBADF]
     assert server.do("call(libc.listen, d.fileno(), 1)") == [-1, errno.EOPNOTSUPP]
     for name in "sd":
@@ -309,8 +317,7 @@ def test_results_and_errno(puppet):
 def test_signals_do_not_interrupt(puppet):
     """An interval timer goes off all the time: calls succeed, and the handler runs."""
     server = puppet()
-    server.tell("globals().update(hits=[])")
-    server.tell("signal.signal(signal.SIGALRM, lambda *_: hits.append(1))")
+    server.tell("catch(signal.SIGALRM)")
     server.tell("signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)")
     assert server.do("[tcp('127.0.0.1', 9000 + i).close() for i in range(50)] == [None] * 50")
     server.tell("signal.setitimer(signal.ITIMER_REAL, 0)")
@@ -327,21 +334,21 @@ def test_many_threads_and_processes_at_once(machines, puppet):
         " for n in range(8):\\n"
         "  pid = os.fork()\\n"
         "  if not pid:\\n"
-        "   t = [threading.Thread(target=work, args=(10000 + 1000 * n + 100 * k,)) for k in range(4)]\\n"
+        "   t = [threading.Thread(target=work, args=(10000+1000*n+100*k,)) for k in range(4)]\\n"
         "   [x.start() for x in t]; [x.join() for x in t]; os._exit(0)\\n"
         "  pids.append(pid)\\n"
         " return [os.waitpid(p, 0)[1] for p in pids]\\n''', globals())"
     )
     assert server.do("crowd()") == [0] * 8
     assert server.do("descriptors()") == [0, 1, 2]
-    server.tell("globals().update(s=tcp('127.0.0.1', 8080))")
+    server.tell("keep(s=tcp('127.0.0.1', 8080))")
     assert sockets(machines) == {("ipv4", "tcp"): "127.0.0.1:8080"}
 
 
 def test_no_descriptor_left_for_the_library(puppet):
     """Out of descriptors: the socket is not registered, the program listens all the same."""
     server = puppet()
-    server.tell("globals().update(s=socket.socket())")
+    server.tell("keep(s=socket.socket())")
     server.tell("s.bind(('127.0.0.1', 8080))")
     server.tell("__import__('resource').setrlimit(__import__('resource').RLIMIT_NOFILE, (4, 4))")
     server.tell("ctypes.set_errno(0)")
@@ -425,11 +432,10 @@ def test_terminal_interrupts_the_program_once(puppet):
 
     server = puppet(start_new_session=True, preexec_fn=take_terminal, pass_fds=[slave])
     os.close(slave)
-    server.tell("globals().update(hits=[]), signal.signal(signal.SIGINT, lambda n, _: hits.append(n))")
+    server.tell("catch(signal.SIGINT, signal.SIGUSR1)")
     os.write(master, b"\x03")
     wait_until(lambda: server.do("hits"), server.process)
     # What the supervisor passes on after that comes after it.
-    server.tell("signal.signal(signal.SIGUSR1, lambda n, _: hits.append(n))")
     server.process.send_signal(signal.SIGUSR1)
     wait_until(lambda: signal.SIGUSR1 in server.do("hits"), server.process)
     assert server.do("hits") == [signal.SIGINT, signal.SIGUSR1]
@@ -440,7 +446,7 @@ def test_terminal_interrupts_the_program_once(puppet):
 def test_signals_are_passed_on(puppet, name):
     server = puppet()
     number = getattr(signal, "SIG" + name)
-    server.tell(f"globals().update(hits=[]), signal.signal({number:d}, lambda n, _: hits.append(n))")
+    server.tell(f"catch({number:d})")
     server.process.send_signal(number)
     wait_until(lambda: server.do("hits") == [number], server.process)
     server.process.stdin.close()
@@ -461,8 +467,9 @@ def test_signal_mask_and_dispositions_are_untouched(run):
 def test_sockets_that_cannot_be_registered(machines, puppet):
     """Reported with the reason, once; the program goes on, and so does the next socket."""
     server = puppet()
-    server.tell("globals().update(held=[])")
-    server.tell(f"held.append([s := socket.socket(AF_UNIX), s.bind({str(machines.folder / 'u')!r}), s.listen()])")
+    server.tell("keep(held=[])")
+    path = str(machines.folder / "socket")
+    server.tell(f"held.append([s := socket.socket(AF_UNIX), s.bind({path!r}), s.listen()])")
     assert "python3 (pid " in (said := server.said("a unix socket")) and "descriptor 3 of" in said
     server.tell("held.append([s := socket.socket(AF_UNIX), s.bind('\\0x'), s.listen()])")
     server.tell("held.append([s := socket.socket(AF_INET, SOCK_STREAM, 262), s.listen()])")
@@ -477,9 +484,10 @@ def test_sockets_that_cannot_be_registered(machines, puppet):
 
 def test_socket_of_another_namespace(machines, puppet):
     server = puppet()
-    server.tell(f"globals().update(own=os.open('/proc/self/ns/net', 0), other=os.open({machines.client.path!r}, 0))")
+    server.tell(f"keep(other=os.open({machines.client.path!r}, 0))")
+    server.tell("keep(own=os.open('/proc/self/ns/net', 0))")
     assert server.do("libc.setns(other, 0)") == 0
-    server.tell("globals().update(s=socket.socket())")
+    server.tell("keep(s=socket.socket())")
     assert server.do("libc.setns(own, 0)") == 0
     assert server.do("s.listen()") is None
     said = server.said("is in network namespace")
@@ -488,27 +496,27 @@ def test_socket_of_another_namespace(machines, puppet):
 
 def test_the_later_socket_takes_the_place(machines, puppet):
     server = puppet()
-    server.tell("globals().update(a=tcp('127.0.0.1', 8080), b=tcp('127.0.0.1', 8081))")
+    server.tell("keep(a=tcp('127.0.0.1', 8080), b=tcp('127.0.0.1', 8081))")
     server.said("tcp 127.0.0.1:8081 takes the place of tcp 127.0.0.1:8080")
     assert sockets(machines) == {("ipv4", "tcp"): "127.0.0.1:8081"}
 
 
 def test_a_clients_udp_socket_takes_nobodys_place(machines, puppet):
     server = puppet()
-    server.tell("globals().update(a=udp('127.0.0.1', 5300), b=udp('127.0.0.1', 0))")
+    server.tell("keep(a=udp('127.0.0.1', 5300), b=udp('127.0.0.1', 0))")
     server.said("do not take the place of udp 127.0.0.1:5300")
     assert sockets(machines) == {("ipv4", "udp"): "127.0.0.1:5300"}
     # But it has a place where there is none.
     server.tell("a.close(), b.close()")
     assert sockets(machines) == {}
-    port = server.do("[globals().update(a=udp('127.0.0.1', 0)), a.getsockname()[1]][1]")
+    port = server.do("[keep(a=udp('127.0.0.1', 0)), a.getsockname()[1]][1]")
     assert sockets(machines) == {("ipv4", "udp"): f"127.0.0.1:{port}"}
 
 
 def test_only(machines, puppet):
     server = puppet(run_options=("--only", "tcp 127.0.0.1:8080", "--only=udp"))
-    server.tell("globals().update(a=tcp('127.0.0.1', 8080), b=tcp('127.0.0.1', 8081), c=tcp('::1', 8080, AF_INET6))")
-    server.tell("globals().update(d=udp('127.0.0.1', 5300))")
+    server.tell("keep(a=tcp('127.0.0.1', 8080), b=tcp('127.0.0.1', 8081))")
+    server.tell("keep(c=tcp('::1', 8080, AF_INET6), d=udp('127.0.0.1', 5300))")
     assert sockets(machines) == {
         ("ipv4", "tcp"): "127.0.0.1:8080", ("ipv4", "udp"): "127.0.0.1:5300"}
 
@@ -519,7 +527,7 @@ def test_refused_registration(machines, puppet):
     state = machines.anybind("-j", "status").document["path"]
     os.unlink(f"{state}/sockets")
     os.mkdir(f"{state}/sockets")
-    assert server.do("globals().update(s=tcp('127.0.0.1', 8080))") is None
+    assert server.do("keep(s=tcp('127.0.0.1', 8080))") is None
     server.said("is not registered: ")
     assert server.do("s.getsockopt(SOL_SOCKET, SO_ACCEPTCONN)") == 1
     os.rmdir(f"{state}/sockets")
@@ -576,11 +584,11 @@ def test_system_calls_of_its_own_are_reported_at_the_end(machines, run):
 
 def test_supervisor_is_killed(machines, puppet):
     server = puppet()
-    server.tell("globals().update(s=tcp('127.0.0.1', 8080))")
+    server.tell("keep(s=tcp('127.0.0.1', 8080))")
     server.process.send_signal(signal.SIGKILL)
     server.process.wait(DEADLINE)
     start = time.monotonic()
-    assert server.do("globals().update(t=tcp('127.0.0.1', 8081))") is None
+    assert server.do("keep(t=tcp('127.0.0.1', 8081))") is None
     assert server.do("t.getsockopt(SOL_SOCKET, SO_ACCEPTCONN)") == 1
     assert time.monotonic() - start < TIMEOUT_MS / 1000
     # What was registered is so still, and nobody holds it but the program.
@@ -593,7 +601,7 @@ def test_supervisor_does_not_answer(machines, puppet):
     server = puppet()
     server.process.send_signal(signal.SIGSTOP)
     start = time.monotonic()
-    assert server.do("globals().update(s=tcp('127.0.0.1', 8080))") is None
+    assert server.do("keep(s=tcp('127.0.0.1', 8080))") is None
     assert time.monotonic() - start >= TIMEOUT_MS / 1000
     assert server.do("descriptors()") == [0, 1, 2, 3]
     server.process.send_signal(signal.SIGCONT)
@@ -615,11 +623,12 @@ print("ready", flush=True)
 print(s.accept()[0].recvmsg(1000, 1000), flush=True)
 """
     impostor = machines.server.start(
-        *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", source),
+        *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+        *("/usr/bin/python3", "-c", source),
         stdout=subprocess.PIPE,
     )
     wait_line(impostor, "ready")
-    assert server.do("globals().update(s=tcp('127.0.0.1', 8080))") is None
+    assert server.do("keep(s=tcp('127.0.0.1', 8080))") is None
     assert wait_line(impostor, "").startswith("(b'', []")
 
 
@@ -691,7 +700,7 @@ def test_strangers_and_bad_messages(machines, puppet):
     os.close(reader)
     os.close(writer)
     wait_until(lambda: len(os.listdir(descriptors)) == before, server.process)
-    server.tell("globals().update(s=tcp('127.0.0.1', 8080))")
+    server.tell("keep(s=tcp('127.0.0.1', 8080))")
     server.said("registered tcp 127.0.0.1:8080")
     listener.close()
 
