@@ -98,9 +98,17 @@ def test_everything_is_there(installed):
     assert (library / "libanybind.a").is_file()
     assert (library / "libanybind.so").resolve().name.startswith("libanybind.so.0.")
     assert (library / "libanybind.so.0").is_symlink()
+    assert (library / "anybind/libanybind-preload.so").is_file()
     # Nothing of the tests or the build.
     assert {path.name for path in (installed / "sbin").iterdir()} == {"anybind"}
     assert not (installed / "bin").exists()
+
+
+def test_installed_program_finds_what_it_preloads(installed):
+    """In the program is the place that the library has without DESTDIR."""
+    library = one(installed, "lib/**/libanybind-preload.so")
+    place = "/" + str(library.relative_to(installed.parents[1]))
+    assert place.encode() + b"\0" in (installed / "sbin/anybind").read_bytes()
 
 
 def test_installed_program_runs(installed):
