@@ -56,8 +56,8 @@ const struct command cmd_agent = {
 	.description =
 		"Serves a unix socket through which programs have their sockets registered "
 		"without any privilege of their own. A program connects, sends the service's name "
-		"and its descriptors, and gets an answer; anybind_agent_register() of libanybind "
-		"does this in one call. The policy says which users and groups may register which "
+		"and its descriptors, and gets an answer; libanybind(3) does this in one call, "
+		"`anybind_agent_register`. The policy says which users and groups may register which "
 		"services; see anybind-policy(5). What is sent is checked as by "
 		"`anybind register`: each has to be a TCP socket that listens or a UDP socket that "
 		"is bound, of the network namespace that the agent is for (`--netns`).\n\n"

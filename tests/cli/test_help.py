@@ -13,11 +13,12 @@ OWN_OPTIONS = {
     "unbind": {"--force"},
     "apply": {"--force"},
     "register": {"-p", "--pid", "--fd", "--listen-fds"},
+    "agent": {"--policy", "--socket"},
     "unregister": {"-4", "--ipv4", "-6", "--ipv6"},
 }
 GLOBAL_OPTIONS = {"-n", "--netns", "-j", "--json", "-v", "--verbose", "-h", "--help", "-V",
                   "--version"}
-COMMANDS = ["apply", "bind", "check", "diff", "drop", "explain", "load", "pass", "register",
+COMMANDS = ["agent", "apply", "bind", "check", "diff", "drop", "explain", "load", "pass", "register",
             "rules", "service", "services", "status", "unbind", "unload", "unregister"]
 
 
