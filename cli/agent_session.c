@@ -152,10 +152,26 @@ static ssize_t receive(struct session *s, void *buf, size_t size, bool *ret_lost
 	return n;
 }
 
+/* What is in it is repeated in messages. Whether it is a name is the policy's to say. */
+static int take_service(struct session *s, const char service[ANYBIND_NAME_MAX])
+{
+	size_t len = strnlen(service, ANYBIND_NAME_MAX);
+
+	for (size_t i = len; i < ANYBIND_NAME_MAX; i++)
+		if (service[i])
+			return refuse_for(s, -EBADMSG, NULL,
+					  "something stands behind the service's name");
+	for (size_t i = 0; i < len; i++)
+		if (service[i] <= ' ' || service[i] >= 0x7f)
+			return refuse_for(s, -EINVAL, NULL,
+					  "no service's name has the byte 0x%02x in it",
+					  (unsigned char)service[i]);
+	memcpy(s->service, service, len);
+	return 0;
+}
+
 static int check_request(struct session *s, const struct agent_request *request, ssize_t size)
 {
-	size_t len = strnlen(request->service, sizeof(request->service));
-
 	if (size < (ssize_t)sizeof(request->magic) + (ssize_t)sizeof(request->version) ||
 	    memcmp(request->magic, AGENT_MAGIC, sizeof(request->magic)) != 0)
 		return refuse_for(s, -EBADMSG, "anybind-agent(8) says what it takes.",
@@ -170,20 +186,13 @@ static int check_request(struct session *s, const struct agent_request *request,
 				  sizeof(*request));
 	if (request->command != AGENT_REGISTER)
 		return refuse_for(s, -EBADMSG, NULL, "an unknown command, %u", request->command);
-	for (size_t i = len; i < sizeof(request->service); i++)
-		if (request->service[i])
-			return refuse_for(s, -EBADMSG, NULL,
-					  "something stands behind the service's name");
-	memcpy(s->service, request->service, len);
-	return 0;
+	return take_service(s, request->service);
 }
 
-static int read_request(struct session *s)
+static int read_request(struct session *s, bool *ret_lost)
 {
 	struct agent_request request = {0};
-	bool lost = false;
-	ssize_t n = receive(s, &request, sizeof(request), &lost);
-	int r;
+	ssize_t n = receive(s, &request, sizeof(request), ret_lost);
 
 	if (n == -EAGAIN)
 		return refuse_for(s, -ETIMEDOUT, NULL, "no request within %d s",
@@ -193,9 +202,11 @@ static int read_request(struct session *s)
 				  strerror((int)-n));
 	if (n == 0)
 		return refuse_for(s, -EBADMSG, NULL, "hung up without a request");
-	r = check_request(s, &request, n);
-	if (r < 0)
-		return r;
+	return check_request(s, &request, n);
+}
+
+static int check_number(const struct session *s, bool lost)
+{
 	if (lost)
 		return refuse_for(s, -EMFILE, "Raise LimitNOFILE= of the agent.",
 				  "not all descriptors could be received");
@@ -318,14 +329,19 @@ static int serve(struct session *s)
 	_cleanup_report_ struct anybind_report *report = anybind_report_new();
 	_cleanup_(sockets_freep) struct anybind_sockets *sockets = NULL;
 	struct verdict verdict = {.descriptor = -1};
+	bool lost = false;
 	int r;
 
 	if (!report)
 		out_of_memory();
-	r = read_request(s);
+	r = read_request(s, &lost);
 	if (r < 0)
 		return r;
+	/* Who may not register is told no more than that. */
 	r = check_peer(s);
+	if (r < 0)
+		return r;
+	r = check_number(s, lost);
 	if (r < 0)
 		return r;
 	r = find_sockets(s, &sockets, report);
