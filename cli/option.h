@@ -24,6 +24,7 @@ struct options {
 	int pid; /* 0: not given */
 	struct option_numbers fds;
 	bool listen_fds;
+	const char *policy, *socket;
 	bool ipv4, ipv6;
 	bool add;
 	const char *weight; /* a number */

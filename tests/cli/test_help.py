@@ -14,12 +14,13 @@ OWN_OPTIONS = {
     "unbind": {"--force"},
     "apply": {"--force"},
     "register": {"-p", "--pid", "--fd", "--listen-fds"},
+    "agent": {"--policy", "--socket"},
     "run": {"--bind", "--only", "--replace", "--force"},
     "unregister": {"-4", "--ipv4", "-6", "--ipv6"},
 }
 GLOBAL_OPTIONS = {"-n", "--netns", "-j", "--json", "-v", "--verbose", "-h", "--help", "-V",
                   "--version"}
-COMMANDS = ["apply", "bind", "check", "diff", "drop", "explain", "load", "pass", "register",
+COMMANDS = ["agent", "apply", "bind", "check", "diff", "drop", "explain", "load", "pass", "register",
             "rules", "run", "service", "services", "status", "unbind", "unload", "unregister"]
 
 

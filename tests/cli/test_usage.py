@@ -63,6 +63,9 @@ MISTAKES = [
     ("register web --pid 1 tcp 192.0.2.1:65536", 'register: "192.0.2.1:65536" is no address with '
      "a port, such as 192.0.2.1:80 or [2001:db8::1]:80"),
     ("register web --pid 1 tcp 192.0.2.1:80 x", 'register: "x" is too much'),
+    ("agent now", 'agent: "now" is too much'),
+    ("agent --policy=", "--policy: FILE is empty"),
+    ("agent --socket a --socket b", "--socket is given twice"),
     ("unregister", "unregister: SERVICE is missing"),
     ("unregister web icmp", 'unregister: "icmp" is neither tcp nor udp'),
     ("unregister web -4 -6", "unregister: -4 and -6 exclude each other; without them both are "

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+UNITS = {"anybind-agent.service", "anybind-agent.socket", "anybind-register@.service"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 PROGRAM = r"""
@@ -94,6 +95,12 @@ def test_everything_is_there(installed):
     for file in ("sbin/anybind", "include/anybind.h", "share/man/man5/anybind-rules.5"):
         assert (installed / file).is_file(), file
     assert os.access(installed / "sbin/anybind", os.X_OK)
+    for page in ("man5/anybind-policy.5", "man7/anybind-systemd.7"):
+        assert (installed / "share/man" / page).is_file(), page
+    units = installed / "lib/systemd/system"
+    assert {unit.name for unit in units.iterdir()} == UNITS
+    for unit in UNITS - {"anybind-agent.socket"}:
+        assert "\nExecStart=/opt/anybind/sbin/anybind " in (units / unit).read_text()
     library = library_folder(installed)
     assert (library / "libanybind.a").is_file()
     assert (library / "libanybind.so").resolve().name.startswith("libanybind.so.0.")
