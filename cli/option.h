@@ -25,6 +25,8 @@ struct options {
 	struct option_numbers fds;
 	bool listen_fds;
 	bool ipv4, ipv6;
+	bool add;
+	const char *weight; /* a number */
 	struct option_texts binds, only;
 };
 

@@ -14,7 +14,7 @@ OWN_OPTIONS = {
     "unbind": {"--force"},
     "apply": {"--force"},
     "register": {"-p", "--pid", "--fd", "--listen-fds"},
-    "run": {"--bind", "--only", "--replace", "--force"},
+    "run": {"--bind", "--only", "-a", "--add", "--replace", "--force"},
     "unregister": {"-4", "--ipv4", "-6", "--ipv6"},
 }
 GLOBAL_OPTIONS = {"-n", "--netns", "-j", "--json", "-v", "--verbose", "-h", "--help", "-V",
