@@ -148,7 +148,7 @@ static int load_dispatcher(struct programs *programs, const struct host_rules *r
 	}
 	anybind_ruleset_free(rs);
 	for (unsigned int i = 0; i < SERVICES && !r; i++)
-		r = kernel_slot_set(programs->maps.sockets, SLOT(i, 1, rules->v6), sockets->fd[i]);
+		r = kernel_slot_set(programs->maps.fd[MAP_SOCKETS], SLOT(i, 1, rules->v6), sockets->fd[i]);
 	programs->fd[ANYBIND] = programs->generation.program;
 	return r;
 }

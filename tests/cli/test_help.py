@@ -13,7 +13,7 @@ OWN_OPTIONS = {
     "service": {"--replace", "--force"},
     "unbind": {"--force"},
     "apply": {"--force"},
-    "register": {"-p", "--pid", "--fd", "--listen-fds"},
+    "register": {"-p", "--pid", "--fd", "--listen-fds", "-a", "--add", "-w", "--weight"},
     "run": {"--bind", "--only", "-a", "--add", "--replace", "--force"},
     "unregister": {"-4", "--ipv4", "-6", "--ipv6"},
 }
