@@ -259,10 +259,11 @@ const struct command cmd_run = {
 		"once, and the program goes on; so it does, unregistered, if `anybind` is killed or "
 		"does not answer within a second. Before COMMAND starts, failures are failures: it "
 		"is not started then. With `--verbose` what is registered is reported, too.\n\n"
-		"A service has one socket for each of TCP and UDP over IPv4 and IPv6, so of two the "
-		"later takes the place of the earlier, and that is reported. `--only` chooses: a "
-		"resolver that binds a UDP socket for each of its own questions needs it. A UDP "
-		"socket that is bound to port 0 takes nobody's place.\n\n"
+		"Of two sockets of one protocol and family the later takes the place of the "
+		"earlier, and that is reported. The members of a reuseport group stand beside each "
+		"other, and so do all sockets with `--add`. `--only` chooses: a resolver that binds "
+		"a UDP socket for each of its own questions needs it. A UDP socket that is bound to "
+		"port 0 is taken for a client's if the service has another.\n\n"
 		"Not seen are sockets of programs that ignore LD_PRELOAD (statically linked, set-uid, "
 		"another word size, begun without these variables as by `sudo` or `env -i`), those "
 		"of programs that do without the C library's listen and bind (Go's net package, "
@@ -290,6 +291,9 @@ const struct command cmd_run = {
 			 "Register only sockets of this protocol or, with an address, bound to just "
 			 "this: `udp`, or as one argument `tcp 0.0.0.0:80`. May be repeated.",
 			 OPTION(only)},
+			{"add", 'a', OPTION_FLAG, NULL,
+			 "Beside the sockets that the service has, not in their place.",
+			 OPTION(add)},
 			{"replace", 0, OPTION_FLAG, NULL,
 			 "Let `--bind` replace what is there with the same match and another "
 			 "verdict.",

@@ -183,31 +183,55 @@ static void refuse(struct newcomers *newcomers, const struct intake_socket *sock
 
 /* ---- registering ---- */
 
-/* The service's socket of that kind, in words; NULL: none, or it is the same or in its group. */
-static char *find_rival(struct newcomers *newcomers, const struct anybind_socket_info *info)
+/* Where among the service's sockets of its family and protocol it belongs. */
+enum place {
+	PLACE_FREE,
+	PLACE_INSTEAD,
+	PLACE_BESIDE, /* in its reuseport group */
+	PLACE_THERE,  /* it has it already */
+};
+
+static enum place compare(const struct anybind_socket_info *info,
+			  const struct anybind_socket_info *other)
+{
+	if (other->family != info->family || other->protocol != info->protocol ||
+	    other->state != ANYBIND_SOCKET_LIVE)
+		return PLACE_FREE;
+	if (other->cookie == info->cookie)
+		return PLACE_THERE;
+	if (other->reuseport && info->reuseport && other->address &&
+	    !strcmp(other->address, info->address))
+		return PLACE_BESIDE;
+	return PLACE_INSTEAD;
+}
+
+/* @ret_rival: for PLACE_INSTEAD, whose place it would be, in words; to be freed. */
+static enum place find_place(const struct newcomers *newcomers,
+			     const struct anybind_socket_info *info, char **ret_rival)
 {
 	_cleanup_(anybind_services_freep) struct anybind_services *services = NULL;
 	const struct anybind_service_info *service = NULL;
-	char *text = NULL;
+	const struct anybind_socket_info *rival = NULL;
+	enum place place = PLACE_FREE;
 
 	if (anybind_services(newcomers->anybind, &services, NULL) < 0)
-		return NULL;
+		return PLACE_FREE;
 	for (size_t i = 0; i < anybind_services_count(services); i++)
 		if (!strcmp(anybind_services_get(services, i)->name, newcomers->context->argv[0]))
 			service = anybind_services_get(services, i);
 	for (size_t i = 0; service && i < service->n_sockets; i++) {
-		const struct anybind_socket_info *one = &service->sockets[i];
+		enum place one = compare(info, &service->sockets[i]);
 
-		if (one->family != info->family || one->protocol != info->protocol ||
-		    one->cookie == info->cookie ||
-		    (one->address && !strcmp(one->address, info->address)))
+		if (one <= place)
 			continue;
-		if (asprintf(&text, "%s %s", protocol_name(one->protocol),
-			     one->address ? one->address : "of unknown address") < 0)
-			out_of_memory();
-		return text;
+		place = one;
+		rival = &service->sockets[i];
 	}
-	return NULL;
+	if (place == PLACE_INSTEAD &&
+	    asprintf(ret_rival, "%s %s", protocol_name(rival->protocol),
+		     rival->address ? rival->address : "of unknown address") < 0)
+		out_of_memory();
+	return place;
 }
 
 static void say_registered(struct newcomers *newcomers, const struct intake_socket *socket,
@@ -219,10 +243,10 @@ static void say_registered(struct newcomers *newcomers, const struct intake_sock
 
 	newcomers->registered++;
 	describe(socket, who, sizeof(who));
-	if (rival)
+	if (rival && !newcomers->context->options.add)
 		newcomers_say(newcomers,
-			      "%s %s takes the place of %s: a service has one socket of a kind; "
-			      "--only says which", protocol, info->address, rival);
+			      "%s %s takes the place of %s; --add keeps both, --only says which",
+			      protocol, info->address, rival);
 	if (!newcomers->context->options.verbose)
 		return;
 	if (asprintf(&text, "registered %s %s, %s", protocol, info->address, who) < 0)
@@ -230,36 +254,43 @@ static void say_registered(struct newcomers *newcomers, const struct intake_sock
 	say(newcomers, 0, NULL, text);
 }
 
+static void place(struct newcomers *newcomers, const struct intake_socket *socket,
+		  const struct anybind_sockets *sockets, struct anybind_report *report)
+{
+	const struct anybind_socket_info *info = anybind_sockets_get(sockets, 0);
+	_cleanup_free_ char *rival = NULL;
+	enum place where = find_place(newcomers, info, &rival);
+	const struct anybind_register_options options = {
+		.size = sizeof(options),
+		.add = newcomers->context->options.add || where == PLACE_BESIDE,
+		.how = newcomers->context->command->name,
+	};
+
+	/* listen() again is for the queue's length: others and weights stay as they are. */
+	if (where == PLACE_THERE)
+		return;
+	if (rival && socket->any_port)
+		newcomers_say(newcomers,
+			      "UDP sockets bound to a port of the kernel's choice are taken for a "
+			      "client's: they do not take the place of %s", rival);
+	else if (anybind_register(newcomers->anybind, newcomers->context->argv[0], sockets,
+				  &options, report) < 0)
+		refuse(newcomers, socket, report);
+	else
+		say_registered(newcomers, socket, info, rival);
+}
+
 void newcomers_register(const struct intake_socket *socket, void *data)
 {
 	struct newcomers *newcomers = data;
 	_cleanup_report_ struct anybind_report *report = anybind_report_new();
 	_cleanup_(anybind_sockets_freep) struct anybind_sockets *sockets = NULL;
-	_cleanup_free_ char *rival = NULL;
-	const struct anybind_socket_info *info;
 
 	if (!report)
 		out_of_memory();
 	newcomers->seen++;
-	if (anybind_sockets_of_fds(newcomers->anybind, &sockets, &socket->fd, 1, report) < 0) {
+	if (anybind_sockets_of_fds(newcomers->anybind, &sockets, &socket->fd, 1, report) < 0)
 		refuse(newcomers, socket, report);
-		return;
-	}
-	info = anybind_sockets_get(sockets, 0);
-	if (!is_wanted(newcomers, info->protocol, socket->fd))
-		return;
-	rival = find_rival(newcomers, info);
-	if (rival && socket->any_port) {
-		newcomers_say(newcomers, "UDP sockets bound to a port of the kernel's choice are "
-					 "taken for a client's: they do not take the place of %s",
-			      rival);
-		return;
-	}
-	if (anybind_register(newcomers->anybind, newcomers->context->argv[0], sockets,
-			     &(struct anybind_register_options){
-				     .size = sizeof(struct anybind_register_options), .how = "run"},
-			     report) < 0)
-		refuse(newcomers, socket, report);
-	else
-		say_registered(newcomers, socket, info, rival);
+	else if (is_wanted(newcomers, anybind_sockets_get(sockets, 0)->protocol, socket->fd))
+		place(newcomers, socket, sockets, report);
 }

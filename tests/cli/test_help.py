@@ -13,9 +13,9 @@ OWN_OPTIONS = {
     "service": {"--replace", "--force"},
     "unbind": {"--force"},
     "apply": {"--force"},
-    "register": {"-p", "--pid", "--fd", "--listen-fds"},
     "agent": {"--policy", "--socket"},
-    "run": {"--bind", "--only", "--replace", "--force"},
+    "register": {"-p", "--pid", "--fd", "--listen-fds", "-a", "--add", "-w", "--weight"},
+    "run": {"--bind", "--only", "-a", "--add", "--replace", "--force"},
     "unregister": {"-4", "--ipv4", "-6", "--ipv6"},
 }
 GLOBAL_OPTIONS = {"-n", "--netns", "-j", "--json", "-v", "--verbose", "-h", "--help", "-V",

@@ -35,6 +35,12 @@ def tcp(address, port, family=AF_INET):
     s.bind((address, port))
     s.listen()
     return s
+def member(port):
+    s = socket.socket()
+    s.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+    s.bind(("127.0.0.1", port))
+    s.listen()
+    return s
 def udp(address, port, family=AF_INET):
     s = socket.socket(family, SOCK_DGRAM)
     s.bind((address, port))
@@ -136,14 +142,15 @@ def puppet(run):
 
 
 def sockets(machines, service="web"):
-    """{(family, protocol): address} of what is registered."""
+    """{(family, protocol): address, or a list of them} of what is registered and alive."""
     listed = machines.anybind("-j", "services").document["services"]
-    found = [entry for entry in listed if entry["name"] == service]
-    return {
-        (entry["family"], entry["protocol"]): entry["address"]
-        for one in found
-        for entry in one["sockets"]
-    }
+    found = {}
+    for one in listed:
+        for entry in one["sockets"] if one["name"] == service else ():
+            if entry["state"] == "live":
+                kind = entry["family"], entry["protocol"]
+                found.setdefault(kind, []).append(entry["address"])
+    return {kind: some[0] if len(some) == 1 else some for kind, some in found.items()}
 
 
 # ---- servers ----
@@ -511,6 +518,30 @@ def test_a_clients_udp_socket_takes_nobodys_place(machines, puppet):
     assert sockets(machines) == {}
     port = server.do("[keep(a=udp('127.0.0.1', 0)), a.getsockname()[1]][1]")
     assert sockets(machines) == {("ipv4", "udp"): f"127.0.0.1:{port}"}
+
+
+def test_members_of_a_reuseport_group_stand_beside_each_other(machines, puppet):
+    """As workers open them; one that ends leaves the traffic to the rest."""
+    server = puppet()
+    server.tell("keep(a=member(8080), b=member(8080), c=member(8080))")
+    assert sockets(machines) == {("ipv4", "tcp"): ["127.0.0.1:8080"] * 3}
+    server.tell("b.listen(7)")  # again
+    assert sockets(machines) == {("ipv4", "tcp"): ["127.0.0.1:8080"] * 3}
+    server.tell("a.close(), c.close()")
+    assert sockets(machines) == {("ipv4", "tcp"): "127.0.0.1:8080"}
+    for _ in range(10):
+        server.tell("create_connection(('192.0.2.9', 80)), b.accept()")
+
+
+def test_add(machines, puppet):
+    server = puppet(run_options=("--add",))
+    server.tell("keep(a=tcp('127.0.0.1', 8080), b=tcp('127.0.0.1', 8081))")
+    server.tell("keep(c=udp('127.0.0.1', 5300), d=udp('127.0.0.1', 0))")
+    found = sockets(machines)
+    assert sorted(found.pop(("ipv4", "tcp"))) == ["127.0.0.1:8080", "127.0.0.1:8081"]
+    assert found == {("ipv4", "udp"): "127.0.0.1:5300"}
+    (service,) = machines.anybind("-j", "services").document["services"]
+    assert {entry["how"] for entry in service["sockets"]} == {"run"}
 
 
 def test_only(machines, puppet):
