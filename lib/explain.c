@@ -142,6 +142,8 @@ static int list_candidates(struct explanation *e, const struct question *q,
 	_cleanup_free_ const struct rule **rules = NULL;
 	size_t n = 0;
 
+	if (!q->rs->rules)
+		return 0;
 	for (size_t i = 0; i < q->rs->n_rules; i++)
 		n += covers_destination(q, &q->rs->rules[i]);
 	rules = calloc(n + 1, sizeof(*rules));

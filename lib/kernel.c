@@ -67,8 +67,8 @@ __attribute__((format(printf, 2, 0))) static int keep_log(enum libbpf_print_leve
 
 static int write_table(int map, const struct compiled *compiled, uint64_t number, uint64_t changed)
 {
-	size_t size;
-	void *image;
+	size_t size = 0;
+	void *image = NULL;
 	int r = kernel_mmap(map, true, &image, &size);
 
 	if (r < 0)

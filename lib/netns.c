@@ -248,7 +248,7 @@ void netns_close(struct netns *ns)
 
 int netns_socket(const struct netns *ns, int domain, int type, int protocol)
 {
-	int saved, fd, r;
+	int saved = -1, fd, r;
 
 	r = netns_enter(ns, &saved);
 	if (r < 0)
