@@ -139,7 +139,7 @@ static int resolve_devices(const struct anybind *a, struct anybind_ruleset *rs,
 
 		if (r < 0)
 			return report_error(report, r, NULL, "cannot look up interface %s: %s",
-					    device->name, strerrordesc_np(-r));
+					    device->name, report_errno(r));
 		device->ifindex = r;
 		if (r)
 			continue;
@@ -177,7 +177,7 @@ static int no_id(int code, struct anybind_report *report)
 				    "the services in force and those to come are more than %d",
 				    ANYBIND_SERVICES_MAX);
 	return report_error(report, code, NULL, "cannot read the registry of services: %s",
-			    strerrordesc_np(-code));
+			    report_errno(code));
 }
 
 static int check(const struct anybind *a, const struct registry *registry,

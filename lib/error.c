@@ -133,6 +133,17 @@ void report_detail(struct anybind_report *report, const char *detail)
 	report->newest->message.detail = report->newest->detail;
 }
 
+/* "Not supported", of which there are three, and this is the kernel's own. */
+#define ENOTSUPP_ 524
+
+const char *report_errno(int code)
+{
+	const char *text =
+		code == -ENOTSUPP_ ? strerrordesc_np(EOPNOTSUPP) : strerrordesc_np(-code);
+
+	return text ? text : "an error without a name";
+}
+
 int report_oom(struct anybind_report *report)
 {
 	struct entry *entry = new_entry(report, ANYBIND_ERROR);

@@ -26,6 +26,12 @@ void report_warning(struct anybind_report *report, const char *hint, const char 
 /* Attaches long evidence (a verifier log) to the newest message; copied. */
 void report_detail(struct anybind_report *report, const char *detail);
 
+/*
+ * What @code, a negative errno, means: a constant string, never NULL. The
+ * kernel lets out values of its own that the C library has no words for.
+ */
+const char *report_errno(int code);
+
 /* -ENOMEM, said. */
 int report_oom(struct anybind_report *report);
 

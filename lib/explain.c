@@ -456,12 +456,12 @@ static int answer(struct explanation *e, const struct anybind *a, const struct q
 		r = census_take(&census, &a->ns);
 	if (r < 0)
 		return report_error(report, r, NULL, "cannot look at the namespace's sockets: %s",
-				    strerrordesc_np(-r));
+				    report_errno(r));
 	r = answer_from_kernel(e, q, &census);
 	census_free(&census);
 	if (r < 0)
 		return report_error(report, r, NULL, "cannot look at the service's sockets: %s",
-				    strerrordesc_np(-r));
+				    report_errno(r));
 	if (e->public.check != ANYBIND_CHECK_DISAGREES)
 		return 0;
 	return report_error(report, -EUCLEAN,
@@ -494,7 +494,7 @@ int anybind_explain(struct anybind *a, const struct anybind_flow *flow,
 		r = registry_open(&registry, &current.maps, false);
 		if (r < 0)
 			report_error(report, r, NULL, "cannot read the registry of services: %s",
-				     strerrordesc_np(-r));
+				     report_errno(r));
 	}
 	if (!r) {
 		r = answer(e, a, &q, report);

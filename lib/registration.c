@@ -93,7 +93,7 @@ static int refused(const struct registration *g, int code, const char *address)
 				    "more than %d sockets", SLOTS_POOL);
 	default:
 		return report_error(g->report, code, NULL, "cannot register the socket %s: %s",
-				    address, strerrordesc_np(-code));
+				    address, report_errno(code));
 	}
 }
 
@@ -256,7 +256,7 @@ static int find(struct anybind *a, const char *service, struct current *current,
 	r = registry_open(registry, &current->maps, false);
 	if (r < 0)
 		return report_error(report, r, NULL, "cannot read the registry of services: %s",
-				    strerrordesc_np(-r));
+				    report_errno(r));
 	r = registry_find(registry, service);
 	if (r < 0)
 		report_error(report, r, "`anybind services` lists what there is.",
@@ -362,7 +362,7 @@ static int clear(const struct anybind *a, const struct registry *registry, uint3
 		}
 	pool_close(&g.pool);
 	if (r < 0)
-		return report_error(report, r, NULL, "cannot unregister: %s", strerrordesc_np(-r));
+		return report_error(report, r, NULL, "cannot unregister: %s", report_errno(r));
 	return n;
 }
 

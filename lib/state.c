@@ -39,7 +39,7 @@ static int failed(struct anybind_report *report, int code, const char *what, con
 		return report_error(report, -EPERM, "Run it as root, with sudo for example.",
 				    "not permitted to %s %s", what, path);
 	return report_error(report, code, NULL, "cannot %s %s: %s", what, path,
-			    strerrordesc_np(-code));
+			    report_errno(code));
 }
 
 static const char *pin_path(char ret[PIN_MAX], const char *path, const char *name)
@@ -445,7 +445,7 @@ int state_replace(const struct state *state, const struct current *current,
 		return report_error(report, r, "Try again.",
 				    "cannot move the dispatcher to its new rules: %s",
 				    r == -EPERM ? "another program changed the link meanwhile"
-						: strerrordesc_np(-r));
+						: report_errno(r));
 	}
 	remove_generation(
 		generation_path(path, state->path, current->generation.program_id));

@@ -124,7 +124,7 @@ int system_explain_bpf(int code, size_t table_bytes, struct anybind_report *repo
 	return report_error(report, code,
 			    "With -v you see the kernel's own words; please report them.",
 			    "the kernel (Linux %s) refused the dispatcher: %s", name.release,
-			    strerrordesc_np(-code));
+			    report_errno(code));
 }
 
 /* ---- bpffs ---- */
@@ -173,7 +173,7 @@ static int mount_bpffs(struct anybind_report *report)
 	return report_error(report, -errno,
 			    "Use a kernel with CONFIG_BPF_SYSCALL, and /sys mounted.",
 			    "cannot mount a bpffs on %s: %s", ANYBIND_BPFFS,
-			    strerrordesc_np(errno));
+			    report_errno(-errno));
 }
 
 int system_bpffs(const char *path, bool mount, const char **ret_path,
