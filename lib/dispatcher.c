@@ -35,9 +35,12 @@ static int open_state(struct anybind *a, bool mount, struct anybind_report *repo
 int anybind_open(struct anybind **ret_anybind, const struct anybind_options *options,
 		 struct anybind_report *report)
 {
-	struct anybind *a = calloc(1, sizeof(*a));
-	int r;
+	int r = options ? report_struct(options, sizeof(*options), "anybind_options", report) : 0;
+	struct anybind *a;
 
+	if (r < 0)
+		return r;
+	a = calloc(1, sizeof(*a));
 	if (!a)
 		return report_oom(report);
 	a->ns.fd = -1;
@@ -269,8 +272,11 @@ int anybind_commit(struct anybind *a, const struct anybind_ruleset *ruleset, uns
 	_cleanup_(registry_closep) struct registry registry = { 0 };
 	_cleanup_(endp) struct anybind *begun = NULL;
 	bool force = flags & ANYBIND_FORCE;
-	int r = anybind_begin(a, report);
+	int r;
 
+	if (flags & ~(unsigned int)ANYBIND_FORCE)
+		return report_error(report, -EINVAL, NULL, "unknown flags: %#x", flags);
+	r = anybind_begin(a, report);
 	if (r < 0)
 		return r;
 	begun = a;

@@ -32,6 +32,13 @@ void report_detail(struct anybind_report *report, const char *detail);
  */
 const char *report_errno(int code);
 
+/*
+ * A struct that a caller filled in and that starts with its own size: at least
+ * @known bytes, and what a later version added is 0. -EINVAL, -E2BIG.
+ */
+int report_struct(const void *options, size_t known, const char *what,
+		  struct anybind_report *report);
+
 /* -ENOMEM, said. */
 int report_oom(struct anybind_report *report);
 

@@ -201,3 +201,24 @@ int system_bpffs(const char *path, bool mount, const char **ret_path,
 	*ret_path = ANYBIND_BPFFS;
 	return 0;
 }
+
+static int cannot_look(const char *path, int code, struct anybind_report *report)
+{
+	return report_error(report, code == -EACCES ? -EPERM : code,
+			    "Run it as root, with sudo for example.", "cannot look at %s: %s",
+			    path, report_errno(code));
+}
+
+int system_check_owner(const char *path, struct anybind_report *report)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? -ENOENT : cannot_look(path, -errno, report);
+	if (S_ISDIR(st.st_mode) && (st.st_uid == 0 || st.st_uid == geteuid()))
+		return 0;
+	return report_error(report, -EPERM,
+			    "See who made it and remove it. Mount bpffs with mode=700.",
+			    "%s belongs to uid %u, who could put other rules in force", path,
+			    st.st_uid);
+}
