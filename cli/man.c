@@ -132,6 +132,7 @@ static void put_filled(const char *text)
 {
 	struct filler filler = {0};
 
+	text += strspn(text, " \n");
 	while (*text) {
 		size_t len = put_reference(&filler, text);
 
