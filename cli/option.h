@@ -19,6 +19,8 @@ struct options {
 	int pid; /* 0: not given */
 	struct option_numbers fds;
 	bool listen_fds;
+	const char *pidfile, *cookie;
+	bool listening;
 	bool ipv4, ipv6;
 };
 

@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +16,7 @@
 #include "cleanup.h"
 #include "dispatch.skel.h"
 #include "error.h"
+#include "kernel_log.h"
 #include "system.h"
 
 static void close_fd(int *fd)
@@ -37,26 +37,6 @@ void generation_close(struct generation *generation)
 {
 	close_fd(&generation->program);
 	close_fd(&generation->table);
-}
-
-/* ---- what libbpf says ---- */
-
-#define LOG_MAX (256 << 10)
-
-static __thread char *log_text;
-static __thread size_t log_used;
-
-__attribute__((format(printf, 2, 0))) static int keep_log(enum libbpf_print_level level,
-							  const char *format, va_list args)
-{
-	int n;
-
-	if (!log_text || level == LIBBPF_DEBUG)
-		return 0;
-	n = vsnprintf(log_text + log_used, LOG_MAX - log_used, format, args);
-	if (n > 0)
-		log_used += (size_t)n < LOG_MAX - log_used ? (size_t)n : LOG_MAX - log_used - 1;
-	return 0;
 }
 
 /* ---- loading ---- */
@@ -146,32 +126,26 @@ static int open_and_load(struct generation *gen, struct kernel_maps *maps,
 int kernel_load(struct generation *ret, struct kernel_maps *maps, const struct compiled *compiled,
 		uint64_t number, uint64_t changed, struct anybind_report *report)
 {
-	_cleanup_free_ char *log = calloc(1, LOG_MAX);
 	struct generation gen = GENERATION_NONE;
-	libbpf_print_fn_t print;
-	int r;
+	struct kernel_log log;
+	int r = kernel_log_start(&log);
 
-	if (!log)
+	if (r < 0)
 		return report_oom(report);
-	log_text = log;
-	log_used = 0;
-	print = libbpf_set_print(keep_log);
 	r = create_table(compiled, number, changed);
 	if (r >= 0) {
 		gen.table = r;
 		r = open_and_load(&gen, maps, compiled);
 	}
-	libbpf_set_print(print);
-	log_text = NULL;
 	if (r < 0) {
 		generation_close(&gen);
 		r = system_explain_bpf(r, compile_size(compiled), report);
-		if (*log)
-			report_detail(report, log);
-		return r;
+	} else {
+		*ret = gen;
+		r = 0;
 	}
-	*ret = gen;
-	return 0;
+	kernel_log_end(&log, r, report);
+	return r;
 }
 
 /* ---- links and pins ---- */

@@ -24,6 +24,18 @@ int anybind_sockets_of_fds(struct anybind *a, struct anybind_sockets **ret_socke
 	return socket_of_fds(&a->ns, ret_sockets, fds, n_fds, report);
 }
 
+int anybind_sockets_of_cookie(struct anybind *a, struct anybind_sockets **ret_sockets,
+			      uint64_t cookie, struct anybind_report *report)
+{
+	return socket_of_cookie(&a->ns, ret_sockets, cookie, report);
+}
+
+int anybind_sockets_listening(struct anybind *a, struct anybind_sockets **ret_sockets, int protocol,
+			      const struct sockaddr *address, struct anybind_report *report)
+{
+	return socket_listening(&a->ns, ret_sockets, protocol, address, report);
+}
+
 static int check_name(const char *service, struct anybind_report *report)
 {
 	char quoted[QUOTED_MAX];
@@ -61,27 +73,17 @@ static int declare(struct anybind *a, const char *service, struct anybind_report
 	return r;
 }
 
-static int insert(const struct registry *registry, uint32_t id,
+static int insert(const struct anybind *a, const struct registry *registry, uint32_t id,
 		  const struct anybind_sockets *sockets, struct anybind_report *report)
 {
 	for (size_t i = 0; i < sockets->n; i++) {
 		const struct sock *s = &sockets->socks[i];
 		uint32_t slot = SLOT(id, s->info.protocol == IPPROTO_UDP,
 				     s->info.family == AF_INET6);
-		int r = kernel_slot_set(registry->maps.sockets, slot, s->fd);
+		int r = socket_insert(&a->ns, registry->maps.sockets, slot, s, report);
 
-		if (r == -EBUSY)
-			return report_error(report, r,
-					    "Take it out of that map first.",
-					    "%s is in a REUSEPORT_SOCKARRAY map; the kernel allows "
-					    "a socket in that or in anybind, not both", s->address);
-		if (r == -EOPNOTSUPP)
-			return report_error(report, r,
-					    "It may have been closed or shut down just now.",
-					    "the kernel does not take the socket %s", s->address);
 		if (r < 0)
-			return report_error(report, r, NULL, "cannot register the socket %s: %s",
-					    s->address, strerrordesc_np(-r));
+			return r;
 	}
 	return 0;
 }
@@ -121,7 +123,7 @@ int anybind_register(struct anybind *a, const char *service, const struct anybin
 	if (!r)
 		r = find(a, service, &current, &registry, report);
 	if (r >= 0)
-		r = insert(&registry, r, sockets, report);
+		r = insert(a, &registry, r, sockets, report);
 	registry_close(&registry);
 	current_close(&current);
 	anybind_end(a);

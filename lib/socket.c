@@ -86,7 +86,8 @@ void anybind_sockets_free(struct anybind_sockets *sockets)
 	if (!sockets)
 		return;
 	for (size_t i = 0; i < sockets->n; i++)
-		close(sockets->socks[i].fd);
+		if (sockets->socks[i].fd >= 0)
+			close(sockets->socks[i].fd);
 	free(sockets->socks);
 	free(sockets);
 }

@@ -9,7 +9,7 @@
 struct anybind_sockets {
 	size_t n;
 	struct sock {
-		int fd; /* owned */
+		int fd; /* owned; -1: known by its cookie only */
 		struct anybind_socket_info info; /* strings point into this */
 		char address[64];
 		char program[32];
@@ -31,5 +31,19 @@ int socket_of_pid(const struct netns *ns, struct anybind_sockets **ret, pid_t pi
 		  const struct sockaddr *address, struct anybind_report *report);
 int socket_of_fds(const struct netns *ns, struct anybind_sockets **ret, const int fds[],
 		  size_t n_fds, struct anybind_report *report);
+
+/* See anybind_sockets_of_cookie() and anybind_sockets_listening(). */
+int socket_of_cookie(const struct netns *ns, struct anybind_sockets **ret, uint64_t cookie,
+		     struct anybind_report *report);
+int socket_listening(const struct netns *ns, struct anybind_sockets **ret, int protocol,
+		     const struct sockaddr *address, struct anybind_report *report);
+
+/*
+ * Puts @sock, of @ns, into @slot of the map @sockets. One known by its cookie
+ * only is looked for again; @sockets -1 then only sees whether the kernel takes
+ * it. Failures are reported, and the slot is as it was: -ENOENT: closed since.
+ */
+int socket_insert(const struct netns *ns, int sockets, uint32_t slot, const struct sock *sock,
+		  struct anybind_report *report);
 
 #endif
