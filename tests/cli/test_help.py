@@ -12,13 +12,13 @@ OWN_OPTIONS = {
     "service": {"--replace", "--force"},
     "unbind": {"--force"},
     "apply": {"--force"},
-    "register": {"-p", "--pid", "--fd", "--listen-fds"},
+    "register": {"-p", "--pid", "--pidfile", "--listening", "--cookie", "--fd", "--listen-fds"},
     "unregister": {"-4", "--ipv4", "-6", "--ipv6"},
 }
 GLOBAL_OPTIONS = {"-n", "--netns", "-j", "--json", "-v", "--verbose", "-h", "--help", "-V",
                   "--version"}
 COMMANDS = ["apply", "bind", "check", "diff", "drop", "explain", "load", "pass", "register",
-            "rules", "service", "services", "status", "unbind", "unload", "unregister"]
+            "register-pid", "rules", "service", "services", "status", "unbind", "unload", "unregister"]
 
 
 def options_in(text):
