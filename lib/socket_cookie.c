@@ -181,7 +181,14 @@ static size_t keep_wanted(const struct wanted *wanted, struct listener *listener
 	return kept;
 }
 
-static int none_wanted(const struct wanted *wanted, const struct listener *listeners, size_t n,
+static int compare_places(const void *left, const void *right)
+{
+	const struct candidate a = candidate_of(left), b = candidate_of(right);
+
+	return candidate_compare(&a, &b);
+}
+
+static int none_wanted(const struct wanted *wanted, struct listener *listeners, size_t n,
 		       struct anybind_report *report)
 {
 	const struct sockaddr_in *in = (const void *)wanted->address; /* the port is at one place */
@@ -191,6 +198,8 @@ static int none_wanted(const struct wanted *wanted, const struct listener *liste
 
 	if (!out)
 		return report_oom(report);
+	if (n)
+		qsort(listeners, n, sizeof(*listeners), compare_places);
 	for (size_t i = 0; i < n; i++) {
 		char name[CANDIDATE_TEXT_MAX];
 		struct candidate c;

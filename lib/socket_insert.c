@@ -24,7 +24,8 @@ static void name_of(const struct sock *sock, char ret[SOCK_NAME_MAX])
 static int gone(const char *name, struct anybind_report *report)
 {
 	return report_error(report, -ENOENT, NULL,
-			    "the socket %s was closed while it was being registered", name);
+			    "the socket %s was closed or shut down while it was being registered",
+			    name);
 }
 
 /* The kernel's answer to an insertion. */
