@@ -240,6 +240,7 @@ static void test_devices_are_ambiguous(void **state)
 	const int on = 1;
 
 	(void)state;
+	assert_true(any >= 0);
 	assert_int_equal(setsockopt(lo, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
 	assert_int_equal(setsockopt(lo, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3), 0);
 	assert_int_equal(bind(lo, (const struct sockaddr *)&address, sizeof(address)), 0);
@@ -438,6 +439,7 @@ static void test_no_descriptors_are_left(void **state)
 		put(find_fd(tcp), "web");
 		put(find(by_address, "udp [::1]:7060"), "web");
 	}
+	traffic_expect_arrival(IPPROTO_UDP, "[2001:db8::77]:1000", udp);
 	assert_int_equal(world_count_fds(), before);
 }
 
