@@ -5,7 +5,8 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build
-MESON_FLAGS ?=
+# tests/run makes builds of its own.
+MESON_FLAGS ?= -Dtests=disabled
 
 # Under sudo, what is built belongs to whom the sources belong to.
 OWNER := $(shell stat -c %u .)
@@ -31,7 +32,7 @@ test: root deps ## Run every check and test, in namespaces of their own (root)
 	tests/run
 
 bench: root build ## Measure it, in namespaces of its own (root)
-	bench/run
+	BUILD=$(BUILD) bench/run
 
 install: build ## Install under DESTDIR and PREFIX (/usr/local)
 	$(AS_OWNER) meson configure -Dprefix=$(abspath $(PREFIX)) $(BUILD)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Iterators over a namespace's TCP and UDP sockets that put the one with a
- * given cookie into a slot: no descriptor and no process is needed.
+ * Iterators over a namespace's TCP and UDP sockets that put those with given
+ * cookies into their slots: no descriptor and no process is needed.
  *
  * These look into the kernel's own structures, so they need its BTF. Declared
  * is only what is read; offsets are relocated at load.
@@ -69,9 +69,18 @@ struct bpf_iter__udp {
 
 #pragma clang attribute pop
 
-const volatile struct collect_params params;
+/* Insert none, list those on this port, host order; 0: insert those wanted. */
+const volatile __u32 list_port;
 
-/* The library puts another in its place. */
+/* Cookie to slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u32);
+} wanted SEC(".maps");
+
+/* The library may put another in its place. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKMAP);
 	__uint(max_entries, 1);
@@ -79,12 +88,17 @@ struct {
 	__type(value, __u64);
 } sockets SEC(".maps");
 
-/* Read and not made: whoever asks for a socket has its cookie from the kernel. */
+/*
+ * Is it to be told of? The cookie is read and not made: whoever asks for
+ * a socket has its cookie from the kernel.
+ */
 static __always_inline bool is_wanted(const struct sock_common *skc, bool fits)
 {
-	if (params.cookie)
-		return (__u64)skc->skc_cookie.counter == params.cookie;
-	return fits && skc->skc_num == params.port;
+	__u64 cookie = skc->skc_cookie.counter;
+
+	if (list_port)
+		return fits && skc->skc_num == list_port;
+	return bpf_map_lookup_elem(&wanted, &cookie) != NULL;
 }
 
 static __always_inline __u32 common_flags(struct sock_common *skc, const struct sock *sk, bool fits,
@@ -103,17 +117,17 @@ static __always_inline __u32 common_flags(struct sock_common *skc, const struct 
 	return flags;
 }
 
-/*
- * @sk is for the map, in the type that the verifier knows it by. A record ends
- * a read() that has room for one only, and with it the walk.
- */
+/* @sk is for the map, in the type that the verifier knows it by. */
 static __always_inline void collect(struct seq_file *seq, void *sk, __u64 cookie, __u32 flags)
 {
 	struct collect_record record = { .cookie = cookie, .flags = flags };
-	__u32 slot = params.slot;
+	const __u32 *found = list_port ? NULL : bpf_map_lookup_elem(&wanted, &cookie);
+	__u32 slot;
 
-	if (params.cookie && !(flags & ~COLLECT_REUSEPORT))
+	if (found && !(flags & ~COLLECT_REUSEPORT)) {
+		slot = *found;
 		record.error = bpf_map_update_elem(&sockets, &slot, sk, BPF_ANY);
+	}
 	bpf_seq_write(seq, &record, sizeof(record));
 }
 

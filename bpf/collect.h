@@ -5,15 +5,8 @@
 
 #include <linux/types.h>
 
-/* Constants of one collector. */
-struct collect_params {
-	__u64 cookie; /* insert the socket that has it; 0: insert none, list those of `port` */
-	__u32 slot;   /* of the map, to insert at */
-	__u32 port;   /* to list; host order */
-};
-
-/* Why a socket is not inserted; the first two are of every kind of socket, too. */
-#define COLLECT_REUSEPORT (1 << 0) /* no obstacle: it has SO_REUSEPORT */
+/* What a socket is; all but the first keep it from being inserted. */
+#define COLLECT_REUSEPORT (1 << 0) /* it has SO_REUSEPORT */
 #define COLLECT_STATE (1 << 1)	   /* TCP that does not listen, UDP that is connected */
 #define COLLECT_PROTOCOL (1 << 2)  /* neither TCP nor UDP */
 #define COLLECT_MPTCP (1 << 3)	   /* TCP beneath an MPTCP socket */
@@ -26,7 +19,6 @@ struct collect_record {
 	__s32 error; /* the kernel's answer to the insertion, 0 or a negative errno */
 };
 
-_Static_assert(sizeof(struct collect_params) == 16, "no padding");
 _Static_assert(sizeof(struct collect_record) == 16, "no padding");
 
 #endif

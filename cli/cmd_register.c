@@ -19,7 +19,7 @@ static void strv_freep(char ***strv)
 
 /* Where the sockets come from: the options' and the words' meaning. */
 struct choice {
-	pid_t pid; /* 0: of no process */
+	pid_t pid;	 /* 0: of no process */
 	uint64_t cookie; /* 0: not by cookie */
 	int protocol;
 	const struct sockaddr *address; /* NULL, or points to ->storage */
@@ -51,8 +51,9 @@ static int check_words(struct context *context)
 		return context_usage(context, "register: --listening on what? Give PROTO and "
 					      "ADDR:PORT");
 	if (!options->pid && !options->pidfile && !options->listening && context->argc > 1)
-		return context_usage(context, "register: \"%s\" is too much without --pid, "
-					      "--pidfile or --listening",
+		return context_usage(context,
+				     "register: \"%s\" is too much without --pid, "
+				     "--pidfile or --listening",
 				     context->argv[1]);
 	return 0;
 }
@@ -60,8 +61,8 @@ static int check_words(struct context *context)
 static int read_choice(struct context *context, struct choice *ret)
 {
 	const struct options *options = &context->options;
-	int sources = !!options->pid + !!options->pidfile + !!options->cookie +
-		      options->listening + !!options->fds.n + options->listen_fds;
+	int sources = !!options->pid + !!options->pidfile + !!options->cookie + options->listening +
+		      !!options->fds.n + options->listen_fds;
 	int r;
 
 	if (!sources)
@@ -77,8 +78,9 @@ static int read_choice(struct context *context, struct choice *ret)
 	if (r < 0)
 		return r;
 	if (options->cookie && word_cookie(options->cookie, &ret->cookie) < 0)
-		return context_usage(context, "--cookie: \"%s\" is no socket cookie, such as 4711 "
-					      "or 0x1267",
+		return context_usage(context,
+				     "--cookie: \"%s\" is no socket cookie, such as 4711 "
+				     "or 0x1267",
 				     options->cookie);
 	ret->pid = options->pid;
 	return options->pidfile ? pidfile_read(options->pidfile, &ret->pid, &context->output) : 0;
@@ -139,10 +141,11 @@ static int find_sockets(struct context *context, struct anybind *anybind,
 }
 
 int register_sockets(struct context *context, struct anybind *anybind, const char *service,
-		     const struct anybind_sockets *sockets)
+		     const struct anybind_sockets *sockets,
+		     const struct anybind_register_options *registration)
 {
 	json_t *result, *list;
-	int r = anybind_register(anybind, service, sockets, context->report);
+	int r = anybind_register(anybind, service, sockets, registration, context->report);
 
 	if (r < 0)
 		return r;
@@ -156,14 +159,46 @@ int register_sockets(struct context *context, struct anybind *anybind, const cha
 	return 0;
 }
 
+static int read_weight(struct context *context, struct anybind_register_options *ret)
+{
+	const char *weight = context->options.weight;
+	int number;
+
+	if (!weight)
+		return 0;
+	if (word_number(weight, 0, ANYBIND_WEIGHT_MAX, &number) < 0)
+		return context_usage(context, "register: --weight: \"%s\" is not a number from 0 to %d",
+				     weight, ANYBIND_WEIGHT_MAX);
+	ret->weight = (unsigned int)number;
+	ret->drain = !number;
+	return 0;
+}
+
+static const char *source_name(const struct options *options)
+{
+	return options->pid	    ? "pid"
+	       : options->pidfile   ? "pidfile"
+	       : options->cookie    ? "cookie"
+	       : options->listening ? "listening"
+	       : options->fds.n	    ? "fd"
+				    : "listen-fds";
+}
+
 static int run(struct context *context)
 {
 	_cleanup_anybind_ struct anybind *anybind = NULL;
 	_cleanup_sockets_ struct anybind_sockets *sockets = NULL;
+	struct anybind_register_options registration = {
+		.size = sizeof(registration),
+		.add = context->options.add,
+		.how = source_name(&context->options),
+	};
 	struct choice choice = {0};
 	int r;
 
 	r = read_choice(context, &choice);
+	if (!r)
+		r = read_weight(context, &registration);
 	if (r < 0)
 		return r;
 	r = context_open(context, &anybind);
@@ -172,7 +207,7 @@ static int run(struct context *context)
 	r = find_sockets(context, anybind, &choice, &sockets);
 	if (r < 0)
 		return r;
-	return register_sockets(context, anybind, context->argv[0], sockets);
+	return register_sockets(context, anybind, context->argv[0], sockets, &registration);
 }
 
 void register_print(const json_t *result)
@@ -198,10 +233,18 @@ const struct command cmd_register = {
 	.summary = "give a service its sockets",
 	.description =
 		"Registers sockets for a service: TCP sockets that listen and UDP sockets that are "
-		"bound and not connected. A service has at most one for each of TCP and UDP over "
-		"IPv4 and IPv6; a new one takes the place of the old one in one step. An IPv6 "
-		"socket that is not v6-only gets IPv4 packets too where there is no IPv4 socket. "
-		"For a reuseport group one of its sockets stands for all.\n\n"
+		"bound and not connected. A new one takes the place of those that the service has "
+		"for the same of TCP and UDP and of IPv4 and IPv6, in one step; with `--add` it "
+		"stands beside them. An IPv6 socket that is not v6-only gets IPv4 packets too "
+		"where there is no IPv4 socket. Of a reuseport group all sockets that are found "
+		"are registered: one gets the flows, which the kernel spreads over the group, the "
+		"others take over if that one is closed.\n\n"
+		"Several sockets share the flows in proportion to their weights, by a hash of "
+		"addresses and ports: a flow stays with its socket while the sockets stay, and one "
+		"that is added or taken away moves no more flows than its share. A socket that is "
+		"closed or does not listen any more is skipped. Registering a socket again, with "
+		"`--add`, changes its weight; `--weight 0` drains it: it gets no new flows, and "
+		"connections that exist go on.\n\n"
 		"The registration ends when the socket is closed, so a server that restarts has to "
 		"be registered anew, unless its sockets are kept open by a service manager. A "
 		"service that is new is declared by this. The dispatcher is loaded first where "
@@ -246,6 +289,13 @@ const struct command cmd_register = {
 			{"listen-fds", 0, OPTION_FLAG, NULL,
 			 "Take the file descriptors that a service manager passed.",
 			 OPTION(listen_fds)},
+			{"add", 'a', OPTION_FLAG, NULL,
+			 "Beside the sockets that the service has, not in their place.",
+			 OPTION(add)},
+			{"weight", 'w', OPTION_TEXT, "W",
+			 "Share of flows beside other sockets, 0 to 1000; 1 where not given, 0 for "
+			 "no new flows.",
+			 OPTION(weight)},
 			{NULL},
 		},
 	.examples =
@@ -257,6 +307,8 @@ const struct command cmd_register = {
 			 "Whoever it is that answers there."},
 			{"anybind register web --pidfile /run/nginx.pid tcp 0.0.0.0:80",
 			 "Behind ExecStartPost= in the server's own unit, say."},
+			{"anybind register web --pid 812 tcp 0.0.0.0:80 --add --weight 3",
+			 "One more, which gets three times as many flows as one of weight 1."},
 			{"ExecStart=anybind register web --listen-fds",
 			 "In a unit of Type=oneshot, with Sockets=web.socket."},
 			{NULL},

@@ -12,6 +12,8 @@ static int run(struct context *context)
 {
 	_cleanup_anybind_ struct anybind *anybind = NULL;
 	_cleanup_sockets_ struct anybind_sockets *sockets = NULL;
+	const struct anybind_register_options registration = {.size = sizeof(registration),
+							      .how = "register-pid"};
 	char **words = context->argv;
 	struct sockaddr_storage address;
 	int protocol, pid, r;
@@ -36,7 +38,7 @@ static int run(struct context *context)
 				   (const struct sockaddr *)&address, context->report);
 	if (r < 0)
 		return r;
-	return register_sockets(context, anybind, words[1], sockets);
+	return register_sockets(context, anybind, words[1], sockets, &registration);
 }
 
 const struct command cmd_register_pid = {

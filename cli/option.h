@@ -22,6 +22,8 @@ struct options {
 	const char *pidfile, *cookie;
 	bool listening;
 	bool ipv4, ipv6;
+	bool add;
+	const char *weight; /* a number */
 };
 
 enum option_type {

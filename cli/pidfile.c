@@ -38,7 +38,8 @@ static int open_plain(const char *file, struct output *out)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return cannot_read(out, file, -errno);
 	if (!S_ISREG(st.st_mode))
-		return output_error(out, -EINVAL, "Name the file in which the server leaves its pid.",
+		return output_error(out, -EINVAL,
+				    "Name the file in which the server leaves its pid.",
 				    "\"%s\" is not a regular file", file);
 	return take_fd(&fd);
 }
@@ -67,10 +68,11 @@ int pidfile_read(const char *file, pid_t *ret, struct output *out)
 		return output_error(out, -EINVAL, HINT_FORM,
 				    "\"%s\" holds something else than one process id", file);
 	if (kill(pid, 0) < 0 && errno == ESRCH)
-		return output_error(out, -ESRCH,
-				    "It is left over from a server that has ended. Start the server "
-				    "first.",
-				    "\"%s\" names pid %d, and there is no such process", file, pid);
+		return output_error(
+			out, -ESRCH,
+			"It is left over from a server that has ended. Start the server "
+			"first.",
+			"\"%s\" names pid %d, and there is no such process", file, pid);
 	*ret = pid;
 	return 0;
 }

@@ -14,7 +14,8 @@ static inline void anybind_sockets_freep(struct anybind_sockets **sockets)
 
 /* Registers them and makes the result, for register_print(). */
 int register_sockets(struct context *context, struct anybind *anybind, const char *service,
-		     const struct anybind_sockets *sockets);
+		     const struct anybind_sockets *sockets,
+		     const struct anybind_register_options *registration);
 void register_print(const json_t *result);
 
 #endif

@@ -11,7 +11,7 @@
 #include "error.h"
 #include "facts.h"
 #include "guard.h"
-#include "registry.h"
+#include "members.h"
 #include "system.h"
 
 /* ---- handles ---- */
@@ -101,11 +101,12 @@ static void current_closep(struct current *current)
 int dispatcher_read(struct anybind *a, struct current *ret, struct anybind_report *report)
 {
 	int r = a->has_bpffs ? state_read(&a->state, ret, report) : -ENOENT;
+	char where[NETNS_TEXT_MAX];
 
 	if (r == -ENOENT)
 		report_error(report, r,
 			     "`anybind load` loads one; so does the first rule or registration.",
-			     "no dispatcher is loaded in namespace %s", a->ns.name);
+			     "no dispatcher is loaded in %s", netns_text(&a->ns, where));
 	return r;
 }
 
@@ -118,6 +119,7 @@ int dispatcher_read(struct anybind *a, struct current *ret, struct anybind_repor
 static int resolve_devices(const struct anybind *a, struct anybind_ruleset *rs,
 			   const struct anybind_ruleset *before, struct anybind_report *report)
 {
+	char where[NETNS_TEXT_MAX];
 	int failed = 0;
 
 	for (size_t i = 0; i < rs->n_devices; i++) {
@@ -137,8 +139,8 @@ static int resolve_devices(const struct anybind *a, struct anybind_ruleset *rs,
 				       "interface %s is gone; rules name it", device->name);
 		else
 			failed = report_error(report, -ENODEV, "`ip link` lists what there is.",
-					      "no interface %s in namespace %s", device->name,
-					      a->ns.name);
+					      "no interface %s in %s", device->name,
+					      netns_text(&a->ns, where));
 	}
 	return failed;
 }
@@ -173,7 +175,7 @@ static int check(const struct anybind *a, const struct registry *registry,
 {
 	_cleanup_free_ uint64_t *cookies = NULL;
 	size_t n = 0;
-	int r = registry ? registry_cookies(registry, &cookies, &n) : 0;
+	int r = registry ? members_cookies(&a->state, registry, &cookies, &n) : 0;
 
 	if (r < 0)
 		return no_id(r, report);
@@ -224,7 +226,7 @@ static int replace(struct anybind *a, struct current *current, struct registry *
 
 	if (r == -ENOSPC) {
 		/* Writers that failed or were killed may have left ids that nothing uses. */
-		registry_collect(registry, before);
+		members_collect(&a->state, registry, before);
 		r = registry_assign(registry, rs);
 	}
 	if (r < 0)
@@ -233,7 +235,7 @@ static int replace(struct anybind *a, struct current *current, struct registry *
 	if (!r)
 		r = state_replace(&a->state, current, &generation, report);
 	if (!r)
-		registry_collect(registry, rs);
+		members_collect(&a->state, registry, rs);
 	generation_close(&generation);
 	return r;
 }

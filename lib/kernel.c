@@ -19,6 +19,11 @@
 #include "kernel_log.h"
 #include "system.h"
 
+const char *const kernel_map_names[KERNEL_MAPS] = {
+	[MAP_SOCKETS] = "sockets",   [MAP_COUNTERS] = "counters", [MAP_REGISTRY] = "registry",
+	[MAP_GROUPS] = "groups",     [MAP_RECORDS] = "records",
+};
+
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)
@@ -28,9 +33,8 @@ static void close_fd(int *fd)
 
 void kernel_maps_close(struct kernel_maps *maps)
 {
-	close_fd(&maps->sockets);
-	close_fd(&maps->counters);
-	close_fd(&maps->registry);
+	for (size_t i = 0; i < KERNEL_MAPS; i++)
+		close_fd(&maps->fd[i]);
 }
 
 void generation_close(struct generation *generation)
@@ -69,16 +73,31 @@ static int create_table(const struct compiled *compiled, uint64_t number, uint64
 	return r < 0 ? r : take_fd(&map);
 }
 
-static int reuse(struct bpf_map *map, int fd)
+/* The namespace's maps, as far as they exist. */
+static int reuse_maps(struct bpf_object *object, const struct kernel_maps *maps)
 {
-	return fd < 0 ? 0 : bpf_map__reuse_fd(map, fd);
+	int r = 0;
+
+	for (size_t i = 0; i < KERNEL_MAPS && !r; i++)
+		if (maps->fd[i] >= 0)
+			r = bpf_map__reuse_fd(
+				bpf_object__find_map_by_name(object, kernel_map_names[i]),
+				maps->fd[i]);
+	return r;
 }
 
-static int keep(int *fd, const struct bpf_map *map)
+/* Descriptors of our own for those that loading made. */
+static int keep_maps(const struct bpf_object *object, struct kernel_maps *maps)
 {
-	if (*fd < 0)
-		*fd = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3);
-	return *fd < 0 ? -errno : 0;
+	for (size_t i = 0; i < KERNEL_MAPS; i++) {
+		if (maps->fd[i] >= 0)
+			continue;
+		maps->fd[i] = fcntl(bpf_object__find_map_fd_by_name(object, kernel_map_names[i]),
+				    F_DUPFD_CLOEXEC, 3);
+		if (maps->fd[i] < 0)
+			return -errno;
+	}
+	return 0;
 }
 
 static int load_program(struct dispatch_bpf *skel, struct generation *gen,
@@ -87,19 +106,11 @@ static int load_program(struct dispatch_bpf *skel, struct generation *gen,
 	int r = bpf_map__reuse_fd(skel->maps.table, gen->table);
 
 	if (!r)
-		r = reuse(skel->maps.sockets, maps->sockets);
-	if (!r)
-		r = reuse(skel->maps.counters, maps->counters);
-	if (!r)
-		r = reuse(skel->maps.registry, maps->registry);
+		r = reuse_maps(skel->obj, maps);
 	if (!r)
 		r = dispatch_bpf__load(skel);
 	if (!r)
-		r = keep(&maps->sockets, skel->maps.sockets);
-	if (!r)
-		r = keep(&maps->counters, skel->maps.counters);
-	if (!r)
-		r = keep(&maps->registry, skel->maps.registry);
+		r = keep_maps(skel->obj, maps);
 	if (r < 0)
 		return r;
 	gen->program = fcntl(bpf_program__fd(skel->progs.anybind_dispatch), F_DUPFD_CLOEXEC, 3);
@@ -266,6 +277,52 @@ int kernel_slot_cookie(int sockets, uint32_t slot, uint64_t *ret)
 		return -errno;
 	*ret = cookie;
 	return 0;
+}
+
+int kernel_map_id(int map, uint32_t *ret)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(map, &info, &size) < 0)
+		return -errno;
+	*ret = info.id;
+	return 0;
+}
+
+int kernel_group_new(const struct group_element *elements, size_t n)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	_cleanup_close_ int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "anybind_group", 4,
+						 sizeof(*elements), n, &opts);
+	size_t size;
+	void *value;
+	int r;
+
+	if (map < 0)
+		return -errno;
+	r = kernel_mmap(map, true, &value, &size);
+	if (r < 0)
+		return r;
+	memcpy(value, elements, n * sizeof(*elements));
+	munmap(value, size);
+	return take_fd(&map);
+}
+
+/* The kernel returns when no program can still be with the old group. */
+int kernel_group_set(int groups, uint32_t slot, int group)
+{
+	return bpf_map_update_elem(groups, &slot, &group, BPF_ANY) < 0 ? -errno : 0;
+}
+
+int kernel_group_clear(int groups, uint32_t slot)
+{
+	return bpf_map_delete_elem(groups, &slot) < 0 ? -errno : 0;
+}
+
+int kernel_group_id(int groups, uint32_t slot, uint32_t *ret)
+{
+	return bpf_map_lookup_elem(groups, &slot, ret) < 0 ? -errno : 0;
 }
 
 int kernel_counters(int counters, uint32_t id, struct counters *ret)

@@ -36,23 +36,43 @@ static struct bpf_program *program_for(const struct collect_bpf *skel, int proto
 	return protocol == IPPROTO_TCP ? skel->progs.collect_tcp : skel->progs.collect_udp;
 }
 
-static int load(struct collect_bpf *skel, int protocol, const struct collect_params *params,
-		int sockets)
-{
-	int r = sockets < 0 ? 0 : bpf_map__reuse_fd(skel->maps.sockets, sockets);
+/* What a walk does: inserts @items into @sockets, or lists @list_port. */
+struct walk {
+	int protocol;
+	uint16_t list_port;
+	int sockets; /* -1: a map of its own */
+	const struct collect_item *items;
+	size_t n;
+};
 
+static int load(struct collect_bpf *skel, const struct walk *walk)
+{
+	const uint32_t n = walk->n ? (uint32_t)walk->n : 1;
+	int r = bpf_map__set_max_entries(skel->maps.wanted, n);
+
+	if (!r)
+		r = walk->sockets < 0 ? bpf_map__set_max_entries(skel->maps.sockets, n)
+				      : bpf_map__reuse_fd(skel->maps.sockets, walk->sockets);
 	if (r < 0)
 		return r;
-	memcpy((void *)&skel->rodata->params, params, sizeof(*params));
-	bpf_program__set_autoload(skel->progs.collect_tcp, protocol == IPPROTO_TCP);
-	bpf_program__set_autoload(skel->progs.collect_udp, protocol == IPPROTO_UDP);
-	return collect_bpf__load(skel);
+	memcpy((void *)&skel->rodata->list_port, &(uint32_t){walk->list_port}, sizeof(uint32_t));
+	bpf_program__set_autoload(skel->progs.collect_tcp, walk->protocol == IPPROTO_TCP);
+	bpf_program__set_autoload(skel->progs.collect_udp, walk->protocol == IPPROTO_UDP);
+	r = collect_bpf__load(skel);
+	for (uint32_t i = 0; i < walk->n && r >= 0; i++) {
+		const uint32_t slot = walk->sockets < 0 ? i : walk->items[i].slot;
+
+		r = bpf_map_update_elem(bpf_map__fd(skel->maps.wanted), &walk->items[i].cookie,
+					&slot, BPF_ANY) < 0
+			    ? -errno
+			    : 0;
+	}
+	return r;
 }
 
 /* A walk that is about to begin in @ns: the iterator's descriptor. */
 static int attach(const struct netns *ns, const struct bpf_program *program)
 {
-	/* No name for libbpf's own attaching: it would keep the link for us to destroy. */
 	_cleanup_close_ int link =
 		bpf_link_create(bpf_program__fd(program), 0, BPF_TRACE_ITER, NULL);
 	int saved, fd, r;
@@ -70,33 +90,33 @@ static int attach(const struct netns *ns, const struct bpf_program *program)
 }
 
 /* Loads and attaches; the iterator keeps what it needs. */
-static int start(const struct netns *ns, int protocol, const struct collect_params *params,
-		 int sockets)
+static int start(const struct netns *ns, const struct walk *walk)
 {
 	_cleanup_(destroy) struct collect_bpf *skel = collect_bpf__open();
 	int r;
 
 	if (!skel)
 		return -errno;
-	r = load(skel, protocol, params, sockets);
-	return r < 0 ? r : attach(ns, program_for(skel, protocol));
+	r = load(skel, walk);
+	return r < 0 ? r : attach(ns, program_for(skel, walk->protocol));
 }
 
-static int open_iterator(const struct netns *ns, int protocol, const struct collect_params *params,
-			 int sockets, struct anybind_report *report)
+static int open_iterator(const struct netns *ns, const struct walk *walk,
+			 struct anybind_report *report)
 {
 	struct kernel_log log;
 	struct utsname name;
 	int fd, r;
 
 	if (uname(&name) < 0)
-		return report_error(report, -errno, NULL, "cannot ask for the kernel's release: %m");
-	r = protocol == IPPROTO_TCP ? system_check_tcp_iterator(name.release, report) : 0;
+		return report_error(report, -errno, NULL,
+				    "cannot ask for the kernel's release: %m");
+	r = walk->protocol == IPPROTO_TCP ? system_check_tcp_iterator(name.release, report) : 0;
 	if (r < 0)
 		return r;
 	if (kernel_log_start(&log) < 0)
 		return report_oom(report);
-	fd = start(ns, protocol, params, sockets);
+	fd = start(ns, walk);
 	if (fd < 0)
 		fd = system_explain_iterator(fd, kernel_has_btf(), report);
 	kernel_log_end(&log, fd, report);
@@ -121,22 +141,48 @@ static int read_record(int fd, struct collect_record *ret, struct anybind_report
 	return n > 0;
 }
 
-int kernel_collect(const struct netns *ns, int protocol, uint64_t cookie, int sockets,
-		   uint32_t slot, struct collect_record *ret, struct anybind_report *report)
+/* Returns how many are found for the first time; a walk may show one socket twice. */
+static size_t note(const struct collect_record *record, struct collect_item *items, size_t n)
 {
-	const struct collect_params params = { .cookie = cookie, .slot = slot };
-	_cleanup_close_ int fd = open_iterator(ns, protocol, &params, sockets, report);
+	size_t fresh = 0;
 
-	/* Room for one record only: the walk ends with the socket, not behind the last one. */
-	return fd < 0 ? fd : read_record(fd, ret, report);
+	for (size_t i = 0; i < n; i++) {
+		if (items[i].cookie != record->cookie)
+			continue;
+		fresh += !items[i].found;
+		items[i].found = true;
+		items[i].flags = record->flags;
+		items[i].error = record->error;
+	}
+	return fresh;
+}
+
+int kernel_collect(const struct netns *ns, int protocol, int sockets, struct collect_item *items,
+		   size_t n, struct anybind_report *report)
+{
+	const struct walk walk = {.protocol = protocol, .sockets = sockets, .items = items, .n = n};
+	_cleanup_close_ int fd = open_iterator(ns, &walk, report);
+	struct collect_record record;
+	size_t found = 0;
+	int r = fd < 0 ? fd : 1;
+
+	for (size_t i = 0; i < n; i++)
+		items[i].found = false;
+	/* Each read() has room for one record and ends with it: no walk behind the last one. */
+	while (found < n && r > 0) {
+		r = read_record(fd, &record, report);
+		if (r > 0)
+			found += note(&record, items, n);
+	}
+	return r < 0 ? r : 0;
 }
 
 int kernel_list_port(const struct netns *ns, int protocol, uint16_t port,
 		     struct collect_record **ret, size_t *ret_n, struct anybind_report *report)
 {
-	const struct collect_params params = { .port = port };
-	_cleanup_close_ int fd = open_iterator(ns, protocol, &params, -1, report);
-	struct list list = { .item_size = sizeof(**ret) };
+	const struct walk walk = {.protocol = protocol, .sockets = -1, .list_port = port};
+	_cleanup_close_ int fd = open_iterator(ns, &walk, report);
+	struct list list = {.item_size = sizeof(**ret)};
 	struct collect_record record;
 	int r = fd;
 

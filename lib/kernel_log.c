@@ -33,7 +33,7 @@ int kernel_log_start(struct kernel_log *ret)
 		return -ENOMEM;
 	log_text = text;
 	log_used = 0;
-	*ret = (struct kernel_log){ text, libbpf_set_print(keep_log) };
+	*ret = (struct kernel_log){text, libbpf_set_print(keep_log)};
 	return 0;
 }
 
@@ -44,5 +44,5 @@ void kernel_log_end(struct kernel_log *log, int r, struct anybind_report *report
 	if (r < 0 && *log->text)
 		report_detail(report, log->text);
 	free(log->text);
-	*log = (struct kernel_log){ 0 };
+	*log = (struct kernel_log){0};
 }

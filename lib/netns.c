@@ -232,6 +232,12 @@ int netns_open(struct netns *ret, const char *spec, struct anybind_report *repor
 	return 0;
 }
 
+const char *netns_text(const struct netns *ns, char buf[NETNS_TEXT_MAX])
+{
+	snprintf(buf, NETNS_TEXT_MAX, ns->name[0] ? "namespace %s" : "this namespace", ns->name);
+	return buf;
+}
+
 void netns_close(struct netns *ns)
 {
 	if (ns && ns->fd >= 0) {

@@ -29,13 +29,7 @@ int registry_find(const struct registry *registry, const char *name);
  */
 int registry_assign(struct registry *registry, struct anybind_ruleset *rs);
 
-/* Frees the ids of services that are neither in @rs nor have a socket. */
-void registry_collect(struct registry *registry, const struct anybind_ruleset *rs);
-
-/* Has the service a socket in any of its slots? */
-bool registry_has_socket(const struct registry *registry, uint32_t id);
-
-/* Cookies of all registered sockets. *ret is to be freed. */
-int registry_cookies(const struct registry *registry, uint64_t **ret, size_t *ret_n);
+/* The id's service is forgotten; its slots are empty. */
+void registry_free_id(struct registry *registry, uint32_t id);
 
 #endif

@@ -31,8 +31,10 @@ static struct candidate candidate_of(const struct listener *l)
 {
 	struct candidate c = {
 		.sock.fd = -1,
-		.sock.info = { .family = l->family, .protocol = l->protocol,
-			       .cookie = l->cookie, .members = 1 },
+		.sock.info = {.family = l->family,
+			      .protocol = l->protocol,
+			      .cookie = l->cookie,
+			      .members = 1},
 		.ifindex = l->ifindex,
 	};
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&c.address;
@@ -56,29 +58,62 @@ static void holder_text(const struct owner *owner, char ret[HOLDER_MAX])
 }
 
 /*
- * The answer: @chosen, of a group of @members. Tried out first, so that what
- * the kernel refuses is refused before anything is changed for it.
+ * Sees whether the kernel takes them all, so that what it refuses is refused
+ * before anything is changed for it.
  */
-static int answer(const struct netns *ns, const struct listener *chosen, size_t members,
-		  struct anybind_sockets **ret, struct anybind_report *report)
+static int try_out(const struct netns *ns, const struct sock *sock, struct anybind_report *report)
+{
+	const size_t n = 1 + sock->n_mates;
+	_cleanup_free_ struct collect_item *items = calloc(n, sizeof(*items));
+
+	if (!items)
+		return report_oom(report);
+	items[0].cookie = sock->info.cookie;
+	for (size_t i = 1; i < n; i++)
+		items[i].cookie = sock->mate_cookies[i - 1];
+	return socket_insert_by_cookie(ns, -1, sock, items, n, report);
+}
+
+static struct anybind_sockets *sockets_new(size_t n_mates)
 {
 	struct anybind_sockets *sockets = calloc(1, sizeof(*sockets));
-	struct owner owner = { .inode = chosen->inode };
+
+	if (!sockets)
+		return NULL;
+	sockets->socks = calloc(1, sizeof(*sockets->socks));
+	if (sockets->socks) {
+		sockets->n = 1;
+		sockets->socks[0].fd = -1;
+		sockets->socks[0].mate_cookies = calloc(n_mates + 1, sizeof(uint64_t));
+	}
+	if (!sockets->n || !sockets->socks[0].mate_cookies) {
+		anybind_sockets_free(sockets);
+		return NULL;
+	}
+	return sockets;
+}
+
+/* The answer: the first of @n that are one socket or one reuseport group. */
+static int answer(const struct netns *ns, const struct listener *found, size_t n,
+		  struct anybind_sockets **ret, struct anybind_report *report)
+{
+	struct anybind_sockets *sockets = sockets_new(n - 1);
+	struct owner owner = {.inode = found->inode};
+	struct candidate c;
 	struct sock *sock;
 	int r;
 
-	if (sockets)
-		sockets->socks = calloc(1, sizeof(*sockets->socks));
-	if (!sockets || !sockets->socks) {
-		free(sockets);
+	if (!sockets)
 		return report_oom(report);
-	}
-	sockets->n = 1;
 	sock = &sockets->socks[0];
-	*sock = candidate_of(chosen).sock;
-	sock->info.members = (unsigned int)members;
-	sock->info.reuseport = members > 1;
-	r = socket_insert(ns, -1, 0, sock, report);
+	c = candidate_of(found);
+	sock->info = c.sock.info;
+	memcpy(sock->address, c.sock.address, sizeof(sock->address));
+	sock->info.members = (unsigned int)n;
+	sock->info.reuseport = n > 1;
+	for (size_t i = 1; i < n; i++)
+		sock->mate_cookies[sock->n_mates++] = found[i].cookie;
+	r = try_out(ns, sock, report);
 	if (r < 0) {
 		anybind_sockets_free(sockets);
 		return r;
@@ -92,7 +127,7 @@ static int answer(const struct netns *ns, const struct listener *chosen, size_t 
 	return 0;
 }
 
-/* ---- by cookie ---- */
+/* ---- groups ---- */
 
 /* Could the kernel have put these two into one reuseport group? For UDP that is not yet sure. */
 static bool may_share_group(const struct listener *a, const struct listener *b)
@@ -100,128 +135,6 @@ static bool may_share_group(const struct listener *a, const struct listener *b)
 	return a->family == b->family && a->protocol == b->protocol && a->port == b->port &&
 	       a->ifindex == b->ifindex && a->v6only == b->v6only && a->uid == b->uid &&
 	       !memcmp(a->addr, b->addr, sizeof(a->addr));
-}
-
-static size_t count_group(const struct listener *of, const struct listener *listeners, size_t n)
-{
-	size_t members = 0;
-
-	for (size_t i = 0; i < n; i++)
-		members += may_share_group(of, &listeners[i]);
-	return members;
-}
-
-static int no_such_cookie(const struct netns *ns, uint64_t cookie, struct anybind_report *report)
-{
-	struct refusal refusal;
-
-	if (stray_refuse(ns, cookie, &refusal) != -ENOENT)
-		return report_error(report, refusal.code, refusal.hint, "cookie %" PRIu64 ": %s",
-				    cookie, refusal.text);
-	return report_error(report, -ENOENT,
-			    "It may be closed, or in another namespace: choose that with "
-			    "`anybind -n`. " HINT_FIND,
-			    "no socket of this network namespace has cookie %" PRIu64, cookie);
-}
-
-int socket_of_cookie(const struct netns *ns, struct anybind_sockets **ret, uint64_t cookie,
-		     struct anybind_report *report)
-{
-	_cleanup_free_ struct listener *listeners = NULL;
-	size_t n;
-	int r = facts_listeners(ns, &listeners, &n);
-
-	if (r < 0)
-		return cannot_list(r, report);
-	for (size_t i = 0; i < n; i++)
-		if (listeners[i].cookie == cookie)
-			return answer(ns, &listeners[i], count_group(&listeners[i], listeners, n),
-				      ret, report);
-	return no_such_cookie(ns, cookie, report);
-}
-
-/* ---- by address ---- */
-
-struct wanted {
-	int protocol;
-	const struct sockaddr *address;
-	char text[ENDPOINT_TEXT_MAX + 8]; /* "tcp 192.0.2.1:80" */
-};
-
-static bool is_wanted(const struct wanted *wanted, const struct listener *l)
-{
-	const struct candidate c = candidate_of(l);
-
-	return l->protocol == wanted->protocol && candidate_is_bound_to(&c, wanted->address);
-}
-
-static int compare_cookies(const void *left, const void *right)
-{
-	const uint64_t a = ((const struct listener *)left)->cookie;
-	const uint64_t b = ((const struct listener *)right)->cookie;
-
-	return (a > b) - (a < b);
-}
-
-/* Moves those wanted to the front, by cookie; returns how many. */
-static size_t keep_wanted(const struct wanted *wanted, struct listener *listeners, size_t n)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct listener l = listeners[i];
-
-		if (!is_wanted(wanted, &l))
-			continue;
-		listeners[i] = listeners[kept];
-		listeners[kept++] = l;
-	}
-	if (kept)
-		qsort(listeners, kept, sizeof(*listeners), compare_cookies);
-	return kept;
-}
-
-static int compare_places(const void *left, const void *right)
-{
-	const struct candidate a = candidate_of(left), b = candidate_of(right);
-
-	return candidate_compare(&a, &b);
-}
-
-static int none_wanted(const struct wanted *wanted, struct listener *listeners, size_t n,
-		       struct anybind_report *report)
-{
-	const struct sockaddr_in *in = (const void *)wanted->address; /* the port is at one place */
-	_cleanup_free_ char *hint = NULL;
-	size_t size, listed = 0;
-	FILE *out = open_memstream(&hint, &size);
-
-	if (!out)
-		return report_oom(report);
-	if (n)
-		qsort(listeners, n, sizeof(*listeners), compare_places);
-	for (size_t i = 0; i < n; i++) {
-		char name[CANDIDATE_TEXT_MAX];
-		struct candidate c;
-
-		if (listeners[i].port != ntohs(in->sin_port) || listed++ >= LISTED_MAX)
-			continue;
-		c = candidate_of(&listeners[i]);
-		fprintf(out, "%s%s", listed > 1 ? ", " : "On that port: ",
-			candidate_text(&c, name));
-	}
-	if (listed > LISTED_MAX)
-		fprintf(out, " and %zu more", listed - LISTED_MAX);
-	if (!listed)
-		fprintf(out, "`ss -tuln` lists what there is. For another namespace: "
-			     "`anybind -n`.");
-	if (fclose(out))
-		return report_oom(report);
-	return report_error(report, -ENOENT, hint,
-			    wanted->protocol == IPPROTO_TCP
-				    ? "no socket of this network namespace listens on %s"
-				    : "no unconnected socket of this network namespace is bound to %s",
-			    wanted->text);
 }
 
 static bool has_reuseport(const struct collect_record *records, size_t n, uint64_t cookie)
@@ -257,6 +170,146 @@ static int is_group(const struct netns *ns, const struct listener *found, size_t
 	return 1;
 }
 
+/* ---- by cookie ---- */
+
+static int no_such_cookie(const struct netns *ns, uint64_t cookie, struct anybind_report *report)
+{
+	struct refusal refusal;
+
+	if (stray_refuse(ns, cookie, &refusal) != -ENOENT)
+		return report_error(report, refusal.code, refusal.hint, "cookie %" PRIu64 ": %s",
+				    cookie, refusal.text);
+	return report_error(report, -ENOENT,
+			    "It may be closed, or in another namespace: choose that with "
+			    "`anybind -n`. " HINT_FIND,
+			    "no socket of this network namespace has cookie %" PRIu64, cookie);
+}
+
+static void swap(struct listener *a, struct listener *b)
+{
+	const struct listener kept = *a;
+
+	*a = *b;
+	*b = kept;
+}
+
+static bool bring_to_front(struct listener *listeners, size_t n, uint64_t cookie)
+{
+	for (size_t i = 0; i < n; i++)
+		if (listeners[i].cookie == cookie) {
+			swap(&listeners[0], &listeners[i]);
+			return true;
+		}
+	return false;
+}
+
+/* Moves those that may be in the first one's group behind it; returns how many they are. */
+static size_t keep_group(struct listener *listeners, size_t n)
+{
+	size_t kept = 1;
+
+	for (size_t i = 1; i < n; i++)
+		if (may_share_group(&listeners[0], &listeners[i]))
+			swap(&listeners[kept++], &listeners[i]);
+	return kept;
+}
+
+int socket_of_cookie(const struct netns *ns, struct anybind_sockets **ret, uint64_t cookie,
+		     struct anybind_report *report)
+{
+	_cleanup_free_ struct listener *listeners = NULL;
+	size_t n, kept;
+	int r = facts_listeners(ns, &listeners, &n);
+
+	if (r < 0)
+		return cannot_list(r, report);
+	if (!bring_to_front(listeners, n, cookie))
+		return no_such_cookie(ns, cookie, report);
+	kept = keep_group(listeners, n);
+	r = is_group(ns, listeners, kept, report);
+	return r < 0 ? r : answer(ns, listeners, r ? kept : 1, ret, report);
+}
+
+/* ---- by address ---- */
+
+struct wanted {
+	int protocol;
+	const struct sockaddr *address;
+	char text[ENDPOINT_TEXT_MAX + 8]; /* "tcp 192.0.2.1:80" */
+};
+
+static bool is_wanted(const struct wanted *wanted, const struct listener *l)
+{
+	const struct candidate c = candidate_of(l);
+
+	return l->protocol == wanted->protocol && candidate_is_bound_to(&c, wanted->address);
+}
+
+static int compare_cookies(const void *left, const void *right)
+{
+	const uint64_t a = ((const struct listener *)left)->cookie;
+	const uint64_t b = ((const struct listener *)right)->cookie;
+
+	return (a > b) - (a < b);
+}
+
+/* Moves those wanted to the front, by cookie; returns how many. */
+static size_t keep_wanted(const struct wanted *wanted, struct listener *listeners, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (is_wanted(wanted, &listeners[i]))
+			swap(&listeners[kept++], &listeners[i]);
+	if (kept)
+		qsort(listeners, kept, sizeof(*listeners), compare_cookies);
+	return kept;
+}
+
+static int compare_places(const void *left, const void *right)
+{
+	const struct candidate a = candidate_of(left), b = candidate_of(right);
+
+	return candidate_compare(&a, &b);
+}
+
+static int none_wanted(const struct wanted *wanted, struct listener *listeners, size_t n,
+		       struct anybind_report *report)
+{
+	const struct sockaddr_in *in = (const void *)wanted->address; /* the port is at one place */
+	_cleanup_free_ char *hint = NULL;
+	size_t size, listed = 0;
+	FILE *out = open_memstream(&hint, &size);
+
+	if (!out)
+		return report_oom(report);
+	if (n)
+		qsort(listeners, n, sizeof(*listeners), compare_places);
+	for (size_t i = 0; i < n; i++) {
+		char name[CANDIDATE_TEXT_MAX];
+		struct candidate c;
+
+		if (listeners[i].port != ntohs(in->sin_port) || listed++ >= LISTED_MAX)
+			continue;
+		c = candidate_of(&listeners[i]);
+		fprintf(out, "%s%s",
+			listed > 1 ? ", " : "On that port: ", candidate_text(&c, name));
+	}
+	if (listed > LISTED_MAX)
+		fprintf(out, " and %zu more", listed - LISTED_MAX);
+	if (!listed)
+		fprintf(out, "`ss -tuln` lists what there is. For another namespace: "
+			     "`anybind -n`.");
+	if (fclose(out))
+		return report_oom(report);
+	return report_error(
+		report, -ENOENT, hint,
+		wanted->protocol == IPPROTO_TCP
+			? "no socket of this network namespace listens on %s"
+			: "no unconnected socket of this network namespace is bound to %s",
+		wanted->text);
+}
+
 /* What to type for each. To be freed; NULL: out of memory. */
 static char *list_cookies(const struct listener *found, size_t n)
 {
@@ -275,8 +328,8 @@ static char *list_cookies(const struct listener *found, size_t n)
 		char holder[HOLDER_MAX];
 
 		holder_text(&owners[i], holder);
-		fprintf(out, "\nanybind register NAME --cookie %" PRIu64 "  # uid %u", found[i].cookie,
-			found[i].uid);
+		fprintf(out, "\nanybind register NAME --cookie %" PRIu64 "  # uid %u",
+			found[i].cookie, found[i].uid);
 		if (found[i].ifindex)
 			fprintf(out, ", interface %u", found[i].ifindex);
 		fprintf(out, "%s%s", found[i].v6only ? ", v6-only" : "", holder);
@@ -289,7 +342,7 @@ static char *list_cookies(const struct listener *found, size_t n)
 int socket_listening(const struct netns *ns, struct anybind_sockets **ret, int protocol,
 		     const struct sockaddr *address, struct anybind_report *report)
 {
-	struct wanted wanted = { .protocol = protocol, .address = address };
+	struct wanted wanted = {.protocol = protocol, .address = address};
 	_cleanup_free_ struct listener *listeners = NULL;
 	_cleanup_free_ char *choices = NULL;
 	char endpoint[ENDPOINT_TEXT_MAX];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* Sockets into slots: by descriptor or, where there is none, by cookie. */
+/* Sockets into slots by cookie, where there is no descriptor. */
 #include "socket.h"
 
 #include <errno.h>
@@ -28,34 +28,33 @@ static int gone(const char *name, struct anybind_report *report)
 			    name);
 }
 
-/* The kernel's answer to an insertion. */
-static int refused_by_kernel(const char *name, int r, struct anybind_report *report)
+int socket_insert_refused(int code, const char *name, struct anybind_report *report)
 {
-	if (r == -EBUSY)
-		return report_error(report, r, "Take it out of that map first.",
-				    "%s is in a REUSEPORT_SOCKARRAY map; the kernel allows a socket "
-				    "in that or in anybind, not both",
-				    name);
-	if (r == -EOPNOTSUPP)
-		return report_error(report, r,
-				    "It may have been closed or shut down just now.",
+	if (code == -EBUSY)
+		return report_error(
+			report, code, "Take it out of that map first.",
+			"%s is in a REUSEPORT_SOCKARRAY map; the kernel allows a socket "
+			"in that or in anybind, not both",
+			name);
+	if (code == -EOPNOTSUPP)
+		return report_error(report, code, "It may have been closed or shut down just now.",
 				    "the kernel does not take the socket %s", name);
-	return report_error(report, r, NULL, "cannot register the socket %s: %s", name,
-			    strerrordesc_np(-r));
+	return report_error(report, code, NULL, "cannot register the socket %s: %s", name,
+			    strerrordesc_np(-code));
 }
 
 /* What the iterator saw of a socket that it did not insert. */
-static int refused_by_flags(const char *name, const struct collect_record *record,
+static int refused_by_flags(const char *name, const struct collect_item *item,
 			    struct anybind_report *report)
 {
 	struct refusal refusal;
 
-	if (record->flags & COLLECT_MPTCP) {
+	if (item->flags & COLLECT_MPTCP) {
 		candidate_check_protocol(IPPROTO_MPTCP, &refusal);
 		return report_error(report, refusal.code, refusal.hint, "%s: %s", name,
 				    refusal.text);
 	}
-	if (record->flags & (COLLECT_KERNEL | COLLECT_PROTOCOL))
+	if (item->flags & (COLLECT_KERNEL | COLLECT_PROTOCOL))
 		return report_error(report, -EPROTONOSUPPORT,
 				    "Only sockets of programs can be registered. SMC: listen with "
 				    "plain TCP.",
@@ -66,32 +65,27 @@ static int refused_by_flags(const char *name, const struct collect_record *recor
 			    "%s was shut down or connected while it was being registered", name);
 }
 
-static int insert_by_cookie(const struct netns *ns, int sockets, uint32_t slot,
-			    const struct sock *sock, const char *name,
-			    struct anybind_report *report)
+static int check_item(const char *name, int sockets, const struct collect_item *item, bool is_mate,
+		      struct anybind_report *report)
 {
-	struct collect_record record;
 	uint64_t cookie;
-	int r = kernel_collect(ns, sock->info.protocol, sock->info.cookie, sockets, slot, &record,
-			       report);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (!r)
-		return gone(name, report);
-	if (record.flags & ~COLLECT_REUSEPORT)
-		return refused_by_flags(name, &record, report);
-	if (record.error)
-		return refused_by_kernel(name, record.error, report);
+	if (!item->found)
+		return is_mate ? 0 : gone(name, report);
+	if (item->flags & ~COLLECT_REUSEPORT)
+		return refused_by_flags(name, item, report);
+	if (item->error)
+		return socket_insert_refused(item->error, name, report);
 	if (sockets < 0)
 		return 0;
 	/* A socket leaves its slots when it is closed, which may be by now. */
-	r = kernel_slot_cookie(sockets, slot, &cookie);
+	r = kernel_slot_cookie(sockets, item->slot, &cookie);
 	if (r == -ENOENT)
-		return gone(name, report);
+		return is_mate ? 0 : gone(name, report);
 	if (r < 0)
-		return refused_by_kernel(name, r, report);
-	if (cookie != sock->info.cookie)
+		return socket_insert_refused(r, name, report);
+	if (cookie != item->cookie)
 		return report_error(report, -EUCLEAN, "Register it once more.",
 				    "the slot for %s holds another socket: something else than "
 				    "anybind writes to its map",
@@ -99,15 +93,16 @@ static int insert_by_cookie(const struct netns *ns, int sockets, uint32_t slot,
 	return 0;
 }
 
-int socket_insert(const struct netns *ns, int sockets, uint32_t slot, const struct sock *sock,
-		  struct anybind_report *report)
+int socket_insert_by_cookie(const struct netns *ns, int sockets, const struct sock *sock,
+			    struct collect_item *items, size_t n, struct anybind_report *report)
 {
 	char name[SOCK_NAME_MAX];
-	int r;
+	int r = kernel_collect(ns, sock->info.protocol, sockets, items, n, report);
 
 	name_of(sock, name);
-	if (sock->fd < 0)
-		return insert_by_cookie(ns, sockets, slot, sock, name, report);
-	r = kernel_slot_set(sockets, slot, sock->fd);
-	return r < 0 ? refused_by_kernel(name, r, report) : 0;
+	/* Workers come and go: a mate that has gone is none any more. */
+	for (size_t i = 0; i < n && !r; i++)
+		r = check_item(name, sockets, &items[i], items[i].cookie != sock->info.cookie,
+			       report);
+	return r;
 }

@@ -169,7 +169,7 @@ int system_check_tcp_iterator(const char *release, struct anybind_report *report
 
 int system_explain_iterator(int code, bool has_btf, struct anybind_report *report)
 {
-	struct utsname name = { 0 };
+	struct utsname name = {0};
 
 	if (code == -EPERM || (code == -EACCES && geteuid()))
 		return explain_eperm(report);

@@ -12,7 +12,8 @@ OWN_OPTIONS = {
     "service": {"--replace", "--force"},
     "unbind": {"--force"},
     "apply": {"--force"},
-    "register": {"-p", "--pid", "--pidfile", "--listening", "--cookie", "--fd", "--listen-fds"},
+    "register": {"-p", "--pid", "--pidfile", "--listening", "--cookie", "--fd", "--listen-fds",
+                 "-a", "--add", "-w", "--weight"},
     "unregister": {"-4", "--ipv4", "-6", "--ipv6"},
 }
 GLOBAL_OPTIONS = {"-n", "--netns", "-j", "--json", "-v", "--verbose", "-h", "--help", "-V",

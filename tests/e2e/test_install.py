@@ -63,7 +63,6 @@ def installed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("install")
     run(
         *("make", "install", f"BUILD={folder}/build", f"DESTDIR={folder}/root"),
-        "MESON_FLAGS=-Dtests=disabled",
         PREFIX="/opt/anybind",
     )
     return folder / "root" / "opt" / "anybind"

@@ -73,7 +73,7 @@ static void put(struct anybind_sockets *sockets, const char *service)
 {
 	struct anybind_report *report = anybind_report_new();
 
-	must(anybind_register(a, service, sockets, report), report);
+	must(anybind_register(a, service, sockets, NULL, report), report);
 	anybind_sockets_free(sockets);
 	anybind_report_free(report);
 }
@@ -145,7 +145,7 @@ static void test_kinds(void **state)
 			assert_string_equal(info->program, "test_cookie");
 			put(sockets, "web");
 			traffic_expect_arrival(protocol, kinds[i].client, fd);
-			anybind_unregister(a, "web", 0, 0, NULL);
+			anybind_unregister(a, "web", 0, 0, 0, NULL);
 			traffic_expect_refusal(protocol, kinds[i].client);
 		}
 	}
@@ -203,10 +203,15 @@ static void test_reuseport_group(void **state)
 			    info->cookie == world_cookie(fds[1]) ||
 			    info->cookie == world_cookie(fds[2]));
 		put(sockets, "web");
+		/* All stand by: the one that has the weight goes first. */
+		for (size_t i = 0; i < ARRAY_SIZE(fds) - 1; i++)
+			close(fds[i]);
+		traffic_expect_arrival(protocol, "192.0.2.77:1000", fds[2]);
+		fds[0] = world_socket(protocol, "127.0.0.1:7010", WORLD_REUSEPORT);
+		sockets = find_fd(fds[0]);
+		assert_int_equal(anybind_sockets_get(sockets, 0)->members, 2);
+		put(sockets, "web");
 		close(fds[0]);
-		close(fds[1]);
-		/* One member alone, by its cookie. */
-		put(find_fd(fds[2]), "web");
 		traffic_expect_arrival(protocol, "192.0.2.77:1000", fds[2]);
 		close(fds[2]);
 	}
@@ -221,8 +226,10 @@ static void test_shared_address_is_ambiguous(void **state)
 	char command[80];
 
 	(void)state;
-	snprintf(command, sizeof(command), "anybind register NAME --cookie %lu  # uid 0, "
-		 "test_cookie (pid %d)", (unsigned long)world_cookie(one), getpid());
+	snprintf(command, sizeof(command),
+		 "anybind register NAME --cookie %lu  # uid 0, "
+		 "test_cookie (pid %d)",
+		 (unsigned long)world_cookie(one), getpid());
 	expect_refusal(by_address, "udp 0.0.0.0:5353", -ENOTUNIQ,
 		       "2 sockets are bound to udp 0.0.0.0:5353", command);
 	api_apply(a, "bind mdns udp 192.0.2.0/24 1000\n");
@@ -236,7 +243,7 @@ static void test_devices_are_ambiguous(void **state)
 {
 	_cleanup_close_ int any = world_socket(IPPROTO_TCP, "0.0.0.0:7020", WORLD_REUSEPORT);
 	_cleanup_close_ int lo = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(7020) };
+	const struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(7020)};
 	const int on = 1;
 
 	(void)state;
@@ -357,13 +364,14 @@ static void test_kernel_socket(void **state)
 
 static int sockarray_with(int fd)
 {
-	union bpf_attr create = { .map_type = BPF_MAP_TYPE_REUSEPORT_SOCKARRAY, .key_size = 4,
-				  .value_size = 8, .max_entries = 1 };
+	union bpf_attr create = {.map_type = BPF_MAP_TYPE_REUSEPORT_SOCKARRAY,
+				 .key_size = 4,
+				 .value_size = 8,
+				 .max_entries = 1};
 	uint32_t key = 0;
 	uint64_t value = fd;
 	int map = (int)syscall(SYS_bpf, BPF_MAP_CREATE, &create, sizeof(create));
-	union bpf_attr update = { .map_fd = map, .key = (uintptr_t)&key,
-				  .value = (uintptr_t)&value };
+	union bpf_attr update = {.map_fd = map, .key = (uintptr_t)&key, .value = (uintptr_t)&value};
 
 	assert_true(map >= 0);
 	assert_int_equal(syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &update, sizeof(update)), 0);
@@ -386,7 +394,7 @@ static void test_socket_of_another_map(void **state)
 static void expect_late_refusal(struct anybind_sockets *sockets, int code, const char *text)
 {
 	struct anybind_report *report = anybind_report_new();
-	int r = anybind_register(a, "web", sockets, report);
+	int r = anybind_register(a, "web", sockets, NULL, report);
 
 	world_assert_message(report, 0, text, NULL);
 	assert_int_equal(r, code);
@@ -397,8 +405,9 @@ static void expect_late_refusal(struct anybind_sockets *sockets, int code, const
 /* What was registered before stays. */
 static void test_change_in_between(void **state)
 {
-	const struct sockaddr_in peer = { .sin_family = AF_INET, .sin_port = htons(9),
-					  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct sockaddr_in peer = {.sin_family = AF_INET,
+					 .sin_port = htons(9),
+					 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
 	(void)state;
 	for (unsigned int k = 0; k < 2; k++) {
@@ -414,13 +423,14 @@ static void test_change_in_between(void **state)
 		expect_late_refusal(sockets, -ENOENT, "127.0.0.1:7051 was closed or shut down");
 		sockets = find_fd(changed);
 		if (k) {
-			assert_int_equal(connect(changed, (const struct sockaddr *)&peer,
-						 sizeof(peer)), 0);
+			assert_int_equal(
+				connect(changed, (const struct sockaddr *)&peer, sizeof(peer)), 0);
 			expect_late_refusal(sockets, -EINVAL, "was shut down or connected");
 		} else {
 			/* Back to where it began: neither listening nor connected. */
 			assert_int_equal(shutdown(changed, SHUT_RD), 0);
-			expect_late_refusal(sockets, -ENOENT, "127.0.0.1:7052 was closed or shut down");
+			expect_late_refusal(sockets, -ENOENT,
+					    "127.0.0.1:7052 was closed or shut down");
 		}
 		traffic_expect_arrival(protocol, "192.0.2.77:1000", old);
 	}
