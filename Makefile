@@ -3,6 +3,8 @@
 # The front door; Meson does the work. `make help` lists what there is.
 
 PREFIX ?= /usr/local
+# Meson's own choice is lib64 on a Debian without dpkg-dev, where ld.so does not look.
+LIBDIR ?= lib
 DESTDIR ?=
 BUILD ?= build
 # tests/run makes builds of its own.
@@ -23,7 +25,7 @@ build: deps $(BUILD)/build.ninja ## The same
 	$(AS_OWNER) ninja -C $(BUILD)
 
 $(BUILD)/build.ninja: | deps
-	$(AS_OWNER) meson setup --prefix $(abspath $(PREFIX)) $(MESON_FLAGS) $(BUILD)
+	$(AS_OWNER) meson setup --prefix $(abspath $(PREFIX)) --libdir $(LIBDIR) $(MESON_FLAGS) $(BUILD)
 
 demo: root build ## Show it at work, with real servers, in namespaces of its own (root)
 	ANYBIND=$(BUILD)/cli/anybind demo/run
@@ -34,8 +36,8 @@ test: root deps ## Run every check and test, in namespaces of their own (root)
 bench: root build ## Measure it, in namespaces of its own (root)
 	BUILD=$(BUILD) bench/run
 
-install: build ## Install under DESTDIR and PREFIX (/usr/local)
-	$(AS_OWNER) meson configure -Dprefix=$(abspath $(PREFIX)) $(BUILD)
+install: build ## Install under DESTDIR, PREFIX (/usr/local) and LIBDIR (lib)
+	$(AS_OWNER) meson configure -Dprefix=$(abspath $(PREFIX)) -Dlibdir=$(LIBDIR) $(BUILD)
 	$(AS_OWNER) ninja -C $(BUILD)
 	meson install --quiet --no-rebuild -C $(BUILD) $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 	$(if $(DESTDIR),,ldconfig)

@@ -163,6 +163,13 @@ int anybind_open(struct anybind **ret_anybind, const struct anybind_options *opt
 void anybind_close(struct anybind *anybind);
 
 /*
+ * socket(2) in the handle's namespace; returns a descriptor that is closed on
+ * exec. (SIOCGSKNS gives the namespace itself, for setns(2).)
+ */
+int anybind_netns_socket(struct anybind *anybind, int domain, int type, int protocol,
+			 struct anybind_report *report);
+
+/*
  * Takes the namespace's write lock, waiting for other writers, and clears up
  * what a killed writer left. Held until anybind_end() or anybind_close().
  * Every function below that writes takes it for itself where it is not held;

@@ -70,6 +70,17 @@ void anybind_close(struct anybind *a)
 	free(a);
 }
 
+int anybind_netns_socket(struct anybind *a, int domain, int type, int protocol,
+			 struct anybind_report *report)
+{
+	int fd = netns_socket(&a->ns, domain, type, protocol);
+
+	if (fd < 0)
+		report_error(report, fd, NULL, "cannot make a socket in the network namespace: %s",
+			     strerrordesc_np(-fd));
+	return fd;
+}
+
 int anybind_begin(struct anybind *a, struct anybind_report *report)
 {
 	int r = open_state(a, true, report);
