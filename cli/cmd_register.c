@@ -5,13 +5,10 @@
 
 #include "commands.h"
 #include "context.h"
+#include "pidfile.h"
+#include "register.h"
 #include "show.h"
 #include "word.h"
-
-static void sockets_freep(struct anybind_sockets **sockets)
-{
-	anybind_sockets_free(*sockets);
-}
 
 static void strv_freep(char ***strv)
 {
@@ -20,14 +17,16 @@ static void strv_freep(char ***strv)
 	free(*strv);
 }
 
-/* What the words behind SERVICE choose among a process's sockets. */
+/* Where the sockets come from: the options' and the words' meaning. */
 struct choice {
+	pid_t pid;	 /* 0: of no process */
+	uint64_t cookie; /* 0: not by cookie */
 	int protocol;
 	const struct sockaddr *address; /* NULL, or points to ->storage */
 	struct sockaddr_storage storage;
 };
 
-static int read_choice(struct context *context, struct choice *ret)
+static int read_words(struct context *context, struct choice *ret)
 {
 	const char *const *words = (const char *const *)context->argv;
 
@@ -44,21 +43,47 @@ static int read_choice(struct context *context, struct choice *ret)
 	return 0;
 }
 
-static int check_options(struct context *context, struct choice *ret_choice)
+static int check_words(struct context *context)
 {
 	const struct options *options = &context->options;
-	int sources = !!options->pid + !!options->fds.n + options->listen_fds;
+
+	if (options->listening && context->argc < 3)
+		return context_usage(context, "register: --listening on what? Give PROTO and "
+					      "ADDR:PORT");
+	if (!options->pid && !options->pidfile && !options->listening && context->argc > 1)
+		return context_usage(context,
+				     "register: \"%s\" is too much without --pid, "
+				     "--pidfile or --listening",
+				     context->argv[1]);
+	return 0;
+}
+
+static int read_choice(struct context *context, struct choice *ret)
+{
+	const struct options *options = &context->options;
+	int sources = !!options->pid + !!options->pidfile + !!options->cookie + options->listening +
+		      !!options->fds.n + options->listen_fds;
+	int r;
 
 	if (!sources)
-		return context_usage(context, "register: whose sockets? "
-					      "Give --pid, --fd or --listen-fds");
+		return context_usage(context, "register: whose sockets? Give --pid, --pidfile, "
+					      "--cookie, --listening, --fd or --listen-fds");
 	if (sources > 1)
-		return context_usage(context, "register: --pid, --fd and --listen-fds exclude "
-					      "each other");
-	if (!options->pid && context->argc > 1)
-		return context_usage(context, "register: \"%s\" is too much without --pid",
-				     context->argv[1]);
-	return read_choice(context, ret_choice);
+		return context_usage(context, "register: --pid, --pidfile, --cookie, --listening, "
+					      "--fd and --listen-fds exclude each other");
+	r = check_words(context);
+	if (r < 0)
+		return r;
+	r = read_words(context, ret);
+	if (r < 0)
+		return r;
+	if (options->cookie && word_cookie(options->cookie, &ret->cookie) < 0)
+		return context_usage(context,
+				     "--cookie: \"%s\" is no socket cookie, such as 4711 "
+				     "or 0x1267",
+				     options->cookie);
+	ret->pid = options->pid;
+	return options->pidfile ? pidfile_read(options->pidfile, &ret->pid, &context->output) : 0;
 }
 
 /*
@@ -100,13 +125,38 @@ static int find_sockets(struct context *context, struct anybind *anybind,
 {
 	const struct options *options = &context->options;
 
-	if (options->pid)
-		return anybind_sockets_of_pid(anybind, ret_sockets, options->pid, choice->protocol,
+	if (choice->pid)
+		return anybind_sockets_of_pid(anybind, ret_sockets, choice->pid, choice->protocol,
 					      choice->address, context->report);
+	if (choice->cookie)
+		return anybind_sockets_of_cookie(anybind, ret_sockets, choice->cookie,
+						 context->report);
+	if (options->listening)
+		return anybind_sockets_listening(anybind, ret_sockets, choice->protocol,
+						 choice->address, context->report);
 	if (options->fds.n)
 		return anybind_sockets_of_fds(anybind, ret_sockets, options->fds.values,
 					      options->fds.n, context->report);
 	return sockets_of_manager(context, anybind, ret_sockets);
+}
+
+int register_sockets(struct context *context, struct anybind *anybind, const char *service,
+		     const struct anybind_sockets *sockets,
+		     const struct anybind_register_options *registration)
+{
+	json_t *result, *list;
+	int r = anybind_register(anybind, service, sockets, registration, context->report);
+
+	if (r < 0)
+		return r;
+	result = context_changed(context, true);
+	list = must(json_array());
+	for (size_t i = 0; i < anybind_sockets_count(sockets); i++)
+		json_add(list, socket_document(anybind_sockets_get(sockets, i)));
+	json_put(result, "service", json_text(service));
+	json_put(result, "sockets", list);
+	context->output.result = result;
+	return 0;
 }
 
 static int read_weight(struct context *context, struct anybind_register_options *ret)
@@ -126,23 +176,27 @@ static int read_weight(struct context *context, struct anybind_register_options 
 
 static const char *source_name(const struct options *options)
 {
-	return options->pid ? "pid" : options->fds.n ? "fd" : "listen-fds";
+	return options->pid	    ? "pid"
+	       : options->pidfile   ? "pidfile"
+	       : options->cookie    ? "cookie"
+	       : options->listening ? "listening"
+	       : options->fds.n	    ? "fd"
+				    : "listen-fds";
 }
 
 static int run(struct context *context)
 {
 	_cleanup_anybind_ struct anybind *anybind = NULL;
-	_cleanup_(sockets_freep) struct anybind_sockets *sockets = NULL;
+	_cleanup_sockets_ struct anybind_sockets *sockets = NULL;
 	struct anybind_register_options registration = {
 		.size = sizeof(registration),
 		.add = context->options.add,
 		.how = source_name(&context->options),
 	};
 	struct choice choice = {0};
-	json_t *result, *list;
 	int r;
 
-	r = check_options(context, &choice);
+	r = read_choice(context, &choice);
 	if (!r)
 		r = read_weight(context, &registration);
 	if (r < 0)
@@ -153,21 +207,10 @@ static int run(struct context *context)
 	r = find_sockets(context, anybind, &choice, &sockets);
 	if (r < 0)
 		return r;
-	r = anybind_register(anybind, context->argv[0], sockets,
-			     &registration, context->report);
-	if (r < 0)
-		return r;
-	result = context_changed(context, true);
-	list = must(json_array());
-	for (size_t i = 0; i < anybind_sockets_count(sockets); i++)
-		json_add(list, socket_document(anybind_sockets_get(sockets, i)));
-	json_put(result, "service", json_text(context->argv[0]));
-	json_put(result, "sockets", list);
-	context->output.result = result;
-	return 0;
+	return register_sockets(context, anybind, context->argv[0], sockets, &registration);
 }
 
-static void print(const json_t *result)
+void register_print(const json_t *result)
 {
 	const json_t *socket;
 	size_t i;
@@ -182,7 +225,9 @@ static void print(const json_t *result)
 const struct command cmd_register = {
 	.name = "register",
 	.group = "Sockets",
-	.arguments = "SERVICE --pid PID [PROTO [ADDR:PORT]]\n"
+	.arguments = "SERVICE --pid PID | --pidfile FILE [PROTO [ADDR:PORT]]\n"
+		     "SERVICE --listening PROTO ADDR:PORT\n"
+		     "SERVICE --cookie N\n"
 		     "SERVICE --fd N [--fd N ...]\n"
 		     "SERVICE --listen-fds",
 	.summary = "give a service its sockets",
@@ -205,7 +250,10 @@ const struct command cmd_register = {
 		"service that is new is declared by this. The dispatcher is loaded first where "
 		"none is.\n\n"
 		"With `--pid` the sockets of a running process are found; where several fit, say "
-		"which. This needs the rights to debug the process. With `--listen-fds` they are "
+		"which. This needs the rights to debug the process. With `--listening` or "
+		"`--cookie` no process is needed: the kernel's own list of the namespace's sockets "
+		"is walked. For TCP that needs Linux 6.5 or newer, and always a kernel with BTF "
+		"(CONFIG_DEBUG_INFO_BTF). With `--listen-fds` they are "
 		"those that a service manager passed (see sd_listen_fds(3)): if any of them are "
 		"named like the service, by FileDescriptorName= of systemd.socket(5), only those, "
 		"otherwise all.",
@@ -221,6 +269,19 @@ const struct command cmd_register = {
 		(const struct option_row[]){
 			{"pid", 'p', OPTION_NUMBER, "PID", "Take the sockets of this process.",
 			 OPTION(pid), .min = 1},
+			{"pidfile", 0, OPTION_TEXT, "FILE",
+			 "The same, for the process whose number the server left in this file. The "
+			 "file holds digits and a newline, nothing else, and is no symbolic link.",
+			 OPTION(pidfile)},
+			{"listening", 0, OPTION_FLAG, NULL,
+			 "Take the TCP listener or the unconnected UDP socket that is bound to "
+			 "exactly ADDR:PORT, whoever holds it: `0.0.0.0:80` is not `[::]:80`, "
+			 "though that may take IPv4 too.",
+			 OPTION(listening)},
+			{"cookie", 0, OPTION_TEXT, "N",
+			 "Take the socket with this cookie (SO_COOKIE), in decimal, or in "
+			 "hexadecimal as `ss -e` shows it behind sk:, with 0x before it.",
+			 OPTION(cookie)},
 			{"fd", 0, OPTION_NUMBERS, "N",
 			 "Take this file descriptor, which the command was started with. May be "
 			 "repeated.",
@@ -242,6 +303,10 @@ const struct command cmd_register = {
 			{"anybind register web --pid \"$(systemctl show -P MainPID nginx)\" tcp "
 			 "0.0.0.0:80",
 			 "One of the sockets of a running server."},
+			{"anybind register dns --listening udp [::]:53",
+			 "Whoever it is that answers there."},
+			{"anybind register web --pidfile /run/nginx.pid tcp 0.0.0.0:80",
+			 "Behind ExecStartPost= in the server's own unit, say."},
 			{"anybind register web --pid 812 tcp 0.0.0.0:80 --add --weight 3",
 			 "One more, which gets three times as many flows as one of weight 1."},
 			{"ExecStart=anybind register web --listen-fds",
@@ -252,5 +317,5 @@ const struct command cmd_register = {
 	.min_words = 1,
 	.max_words = 3,
 	.run = run,
-	.print = print,
+	.print = register_print,
 };

@@ -85,6 +85,13 @@ static void put_paths(const char *pattern)
 	       pattern);
 }
 
+static void put_files(void)
+{
+	fputs("\t\tcompopt -o filenames 2>/dev/null\n"
+	      "\t\tmapfile -t words < <(compgen -f -- \"$cur\")\n",
+	      stdout);
+}
+
 /* What follows an option that takes a value. */
 static void put_values(const struct option_row *row)
 {
@@ -98,6 +105,8 @@ static void put_values(const struct option_row *row)
 			put_paths("/run/netns/*");
 		else if (!strcmp(row->metavar, "PID"))
 			put_paths("/proc/[0-9]*");
+		else if (!strcmp(row->metavar, "FILE"))
+			put_files();
 		fputs("\t\t;;\n", stdout);
 	}
 }
@@ -133,9 +142,7 @@ static void put_command(const struct command *command)
 	}
 	put_words(command->complete);
 	if (command->complete && strstr(command->complete, COMPLETE_FILES))
-		fputs("\t\tcompopt -o filenames 2>/dev/null\n"
-		      "\t\tmapfile -t words < <(compgen -f -- \"$cur\")\n",
-		      stdout);
+		put_files();
 	fputs("\t\t;;\n", stdout);
 }
 

@@ -229,7 +229,7 @@ static void print_commands(void)
 		if (strcmp(group, commands[i]->group))
 			printf("\n%s:\n", commands[i]->group);
 		group = commands[i]->group;
-		print_term(commands[i]->name, commands[i]->summary, 14);
+		print_term(commands[i]->name, commands[i]->summary, 16);
 	}
 }
 

@@ -25,6 +25,8 @@ struct options {
 	struct option_numbers fds;
 	bool listen_fds;
 	const char *policy, *socket;
+	const char *pidfile, *cookie;
+	bool listening;
 	bool ipv4, ipv6;
 	bool add;
 	const char *weight; /* a number */

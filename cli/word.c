@@ -40,36 +40,77 @@ int word_protocol(const char *word, int *ret)
 	return 0;
 }
 
-int word_endpoint(const char *word, struct sockaddr_storage *ret)
+int word_address(const char *address, const char *port, struct sockaddr_storage *ret)
 {
-	bool six = word[0] == '[';
-	const char *start = word + six, *end = six ? strchr(word, ']') : strchr(word, ':');
 	union {
 		struct sockaddr_storage storage;
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
-	} address = {0};
+	} read = {0};
+	int number;
+
+	if (word_number(port, 0, UINT16_MAX, &number))
+		return -EINVAL;
+	if (strchr(address, ':')) {
+		read.in6.sin6_family = AF_INET6;
+		read.in6.sin6_port = htons(number);
+		if (inet_pton(AF_INET6, address, &read.in6.sin6_addr) != 1)
+			return -EINVAL;
+	} else {
+		read.in.sin_family = AF_INET;
+		read.in.sin_port = htons(number);
+		if (inet_pton(AF_INET, address, &read.in.sin_addr) != 1)
+			return -EINVAL;
+	}
+	*ret = read.storage;
+	return 0;
+}
+
+int word_endpoint(const char *word, struct sockaddr_storage *ret)
+{
+	bool six = word[0] == '[';
+	const char *start = word + six, *end = six ? strchr(word, ']') : strchr(word, ':');
 	char host[INET6_ADDRSTRLEN];
-	int port;
 
 	if (!end || (size_t)(end - start) >= sizeof(host) || (six && end[1] != ':'))
 		return -EINVAL;
 	memcpy(host, start, end - start);
 	host[end - start] = '\0';
-	if (word_number(end + 1 + six, 0, UINT16_MAX, &port))
+	if (six != !!strchr(host, ':'))
 		return -EINVAL;
-	if (six) {
-		address.in6.sin6_family = AF_INET6;
-		address.in6.sin6_port = htons(port);
-		if (inet_pton(AF_INET6, host, &address.in6.sin6_addr) != 1)
+	return word_address(host, end + 1 + six, ret);
+}
+
+/* -1: no digit. */
+static int digit_value(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if (digit >= 'a' && digit <= 'f')
+		return digit - 'a' + 10;
+	if (digit >= 'A' && digit <= 'F')
+		return digit - 'A' + 10;
+	return -1;
+}
+
+int word_cookie(const char *word, uint64_t *ret)
+{
+	unsigned int base = strncmp(word, "0x", 2) ? 10 : 16;
+	uint64_t value = 0;
+
+	for (word += base == 16 ? 2 : 0; *word; word++) {
+		int digit = digit_value(*word);
+
+		if (digit < 0 || digit >= (int)base)
 			return -EINVAL;
-	} else {
-		address.in.sin_family = AF_INET;
-		address.in.sin_port = htons(port);
-		if (inet_pton(AF_INET, host, &address.in.sin_addr) != 1)
-			return -EINVAL;
+		if (__builtin_mul_overflow(value, base, &value) ||
+		    __builtin_add_overflow(value, digit, &value))
+			return -ERANGE;
 	}
-	*ret = address.storage;
+	/* No digits, too. */
+	if (!value)
+		return -EINVAL;
+	*ret = value;
 	return 0;
 }
 

@@ -276,6 +276,30 @@ int anybind_sockets_of_pid(struct anybind *anybind, struct anybind_sockets **ret
 int anybind_sockets_of_fds(struct anybind *anybind, struct anybind_sockets **ret_sockets,
 			   const int fds[], size_t n_fds, struct anybind_report *report);
 
+/*
+ * Finds the socket with @cookie (SO_COOKIE) in the namespace, whoever holds it:
+ * no process and no descriptor is needed, only CAP_BPF, CAP_PERFMON and
+ * CAP_NET_ADMIN. anybind_register() finds it by its cookie again, so it may be
+ * closed in between. Those of its reuseport group come with it. Whether the
+ * kernel takes them is tried out. -ENOENT: no socket of this namespace has it.
+ * -EINVAL, -EISCONN, -EPROTONOSUPPORT: it is no TCP listener or unconnected UDP
+ * socket. -ENOTSUP: TCP on Linux before 6.5, where this could deadlock the
+ * kernel, or a kernel without BTF.
+ */
+int anybind_sockets_of_cookie(struct anybind *anybind, struct anybind_sockets **ret_sockets,
+			      uint64_t cookie, struct anybind_report *report);
+
+/*
+ * The same for the TCP listener or unconnected UDP socket that is bound to
+ * exactly @address: the any-address means just that, and an IPv4 address no
+ * dual-stack socket, unless that is bound to its IPv4-mapped form. The sockets
+ * of one reuseport group count as one. -ENOENT: none is, with those on the same
+ * port. -ENOTUNIQ: several are that are no reuseport group; they are listed.
+ */
+int anybind_sockets_listening(struct anybind *anybind, struct anybind_sockets **ret_sockets,
+			      int protocol, const struct sockaddr *address,
+			      struct anybind_report *report);
+
 void anybind_sockets_free(struct anybind_sockets *sockets);
 size_t anybind_sockets_count(const struct anybind_sockets *sockets);
 const struct anybind_socket_info *anybind_sockets_get(const struct anybind_sockets *sockets,

@@ -92,6 +92,29 @@ static int refuse_family(int family, struct refusal *ret)
 	}
 }
 
+int candidate_check_protocol(int protocol, struct refusal *ret)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+		return 0;
+	case IPPROTO_MPTCP:
+		return candidate_refuse(ret, -EPROTONOSUPPORT, true,
+					"Listen with plain TCP: run Go programs with "
+					"GODEBUG=multipathtcp=0, in nginx drop `multipath` "
+					"from `listen`.",
+					"an MPTCP socket, to which the kernel cannot steer");
+	case IPPROTO_UDPLITE:
+		return candidate_refuse(ret, -EPROTONOSUPPORT, true, "Use plain UDP.",
+					"a UDP-Lite socket, to which the kernel cannot steer");
+	case IPPROTO_SCTP:
+		return candidate_refuse(ret, -EPROTONOSUPPORT, true, HINT_KINDS, "an SCTP socket");
+	default:
+		return candidate_refuse(ret, -EPROTONOSUPPORT, false, HINT_KINDS,
+					"a socket of protocol %d", protocol);
+	}
+}
+
 /* Family, type and protocol: is it TCP or UDP over IP? */
 static int check_kind(int fd, struct candidate *c, struct refusal *ret)
 {
@@ -112,22 +135,24 @@ static int check_kind(int fd, struct candidate *c, struct refusal *ret)
 	if (type == SOCK_RAW)
 		return candidate_refuse(ret, -EPROTONOSUPPORT, false, HINT_KINDS,
 					"a raw socket of protocol %d", protocol);
-	switch (protocol) {
-	case IPPROTO_MPTCP:
-		return candidate_refuse(ret, -EPROTONOSUPPORT, true,
-					"Listen with plain TCP: run Go programs with "
-					"GODEBUG=multipathtcp=0, in nginx drop `multipath` "
-					"from `listen`.",
-					"an MPTCP socket, to which the kernel cannot steer");
-	case IPPROTO_UDPLITE:
-		return candidate_refuse(ret, -EPROTONOSUPPORT, true, "Use plain UDP.",
-					"a UDP-Lite socket, to which the kernel cannot steer");
-	case IPPROTO_SCTP:
-		return candidate_refuse(ret, -EPROTONOSUPPORT, true, HINT_KINDS, "an SCTP socket");
-	default:
-		return candidate_refuse(ret, -EPROTONOSUPPORT, false, HINT_KINDS,
-					"a socket of protocol %d", protocol);
+	return candidate_check_protocol(protocol, ret);
+}
+
+/* IPv4-mapped as IPv4, as people write it. */
+static struct sockaddr_storage unmapped(const struct sockaddr *address)
+{
+	const struct sockaddr_in6 *in6 = (const void *)address;
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_storage result = {0};
+
+	if (address->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+		in.sin_port = in6->sin6_port;
+		memcpy(&in.sin_addr, in6->sin6_addr.s6_addr + 12, 4);
+		memcpy(&result, &in, sizeof(in));
+	} else {
+		memcpy(&result, address, address->sa_family == AF_INET ? sizeof(in) : sizeof(*in6));
 	}
+	return result;
 }
 
 static uint16_t port_of(const struct sockaddr_storage *address)
@@ -137,23 +162,31 @@ static uint16_t port_of(const struct sockaddr_storage *address)
 	return ntohs(((const struct sockaddr_in6 *)address)->sin6_port);
 }
 
-static int check_connected(int fd, const char *name, bool is_tcp, struct refusal *ret)
+int candidate_refuse_connected(struct refusal *ret, int protocol, const char *local,
+			       const char *remote)
 {
-	struct sockaddr_storage peer;
-	socklen_t len = sizeof(peer);
-	char text[ENDPOINT_TEXT_MAX];
-
-	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
-		return 0;
-	text_of_endpoint((struct sockaddr *)&peer, text);
-	if (is_tcp)
+	if (protocol == IPPROTO_TCP)
 		return candidate_refuse(ret, -EISCONN, false,
 					"Give the listening socket; connections need no rule.",
-					"%s is a connection to %s", name, text);
+					"tcp %s is a connection to %s", local, remote);
 	return candidate_refuse(ret, -EISCONN, false,
 				"A service's socket must take packets from everyone: do not "
 				"call connect() on it.",
-				"%s is connected to %s", name, text);
+				"udp %s is connected to %s", local, remote);
+}
+
+static int check_connected(int fd, const struct candidate *c, struct refusal *ret)
+{
+	const struct sockaddr_storage local = unmapped((const struct sockaddr *)&c->address);
+	char from[ENDPOINT_TEXT_MAX], to[ENDPOINT_TEXT_MAX];
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
+		return 0;
+	text_of_endpoint((const struct sockaddr *)&local, from);
+	text_of_endpoint((struct sockaddr *)&peer, to);
+	return candidate_refuse_connected(ret, c->sock.info.protocol, from, to);
 }
 
 /* Bound, listening and not connected? */
@@ -173,7 +206,7 @@ static int check_state(int fd, struct candidate *c, struct refusal *ret)
 					name, report_errno(r));
 	if (is_tcp && listens)
 		return 0;
-	r = check_connected(fd, name, is_tcp, ret);
+	r = check_connected(fd, c, ret);
 	if (r < 0)
 		return r;
 	if (is_tcp)
@@ -241,23 +274,6 @@ int candidate_examine(const struct netns *ns, int fd, struct candidate *ret,
 		r = refuse_netns(ns, fd, &c, ret_refusal);
 	*ret = c;
 	return r;
-}
-
-/* IPv4-mapped as IPv4, as people write it. */
-static struct sockaddr_storage unmapped(const struct sockaddr *address)
-{
-	const struct sockaddr_in6 *in6 = (const void *)address;
-	struct sockaddr_in in = {.sin_family = AF_INET};
-	struct sockaddr_storage result = {0};
-
-	if (address->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-		in.sin_port = in6->sin6_port;
-		memcpy(&in.sin_addr, in6->sin6_addr.s6_addr + 12, 4);
-		memcpy(&result, &in, sizeof(in));
-	} else {
-		memcpy(&result, address, address->sa_family == AF_INET ? sizeof(in) : sizeof(*in6));
-	}
-	return result;
 }
 
 static int compare_addresses(const struct sockaddr_storage *a, const struct sockaddr_storage *b)

@@ -35,6 +35,16 @@ int candidate_examine(const struct netns *ns, int fd, struct candidate *ret,
 int candidate_refuse(struct refusal *ret, int code, bool near, const char *hint,
 		     const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/*
+ * Refuses a socket by its @protocol and returns the code; 0 for TCP and UDP.
+ * MPTCP: the socket itself or the TCP socket beneath.
+ */
+int candidate_check_protocol(int protocol, struct refusal *ret);
+
+/* Refuses a connection, or UDP that is connected. */
+int candidate_refuse_connected(struct refusal *ret, int protocol, const char *local,
+			       const char *remote);
+
 /* Order by family, protocol, bound address and device, then cookie. */
 int candidate_compare(const struct candidate *a, const struct candidate *b);
 

@@ -34,6 +34,21 @@ static size_t address_size(int family)
 
 /* ---- sockets ---- */
 
+void facts_sockaddr(int family, const void *addr, uint16_t port, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
+	struct sockaddr_in *in = (struct sockaddr_in *)ret;
+
+	*ret = (struct sockaddr_storage){.ss_family = family};
+	if (family == AF_INET) {
+		in->sin_port = htons(port);
+		memcpy(&in->sin_addr, addr, sizeof(in->sin_addr));
+	} else {
+		in6->sin6_port = htons(port);
+		memcpy(&in6->sin6_addr, addr, sizeof(in6->sin6_addr));
+	}
+}
+
 static int read_attr_v6only(const struct nlattr *attr, void *data)
 {
 	struct listener *l = data;

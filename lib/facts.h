@@ -25,6 +25,9 @@ struct listener {
 /* All of @ns, by sock_diag. @ret_listeners is to be freed. */
 int facts_listeners(const struct netns *ns, struct listener **ret_listeners, size_t *ret_n);
 
+/* @addr: network order, as many bytes as @family has; @port: host order. */
+void facts_sockaddr(int family, const void *addr, uint16_t port, struct sockaddr_storage *ret);
+
 /*
  * Is there a TCP connection with exactly these ends? 1 yes, 0 no. An IPv4 pair
  * is also looked for among IPv4-mapped connections of IPv6 sockets.

@@ -54,13 +54,10 @@ void census_free(struct census *census)
 
 static void listener_text(const struct listener *l, char ret[ENDPOINT_TEXT_MAX])
 {
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(l->port) };
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(l->port) };
+	struct sockaddr_storage address;
 
-	memcpy(&v4.sin_addr, l->addr, 4);
-	memcpy(&v6.sin6_addr, l->addr, 16);
-	text_of_endpoint(l->family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6,
-			 ret);
+	facts_sockaddr(l->family, l->addr, l->port, &address);
+	text_of_endpoint((struct sockaddr *)&address, ret);
 }
 
 static bool same_place(const struct listener *a, const struct listener *b)

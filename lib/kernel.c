@@ -4,8 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,6 +16,7 @@
 #include "cleanup.h"
 #include "dispatch.skel.h"
 #include "error.h"
+#include "kernel_log.h"
 #include "system.h"
 
 const char *const kernel_map_names[KERNEL_MAPS] = {
@@ -42,35 +41,6 @@ void generation_close(struct generation *generation)
 {
 	close_fd(&generation->program);
 	close_fd(&generation->table);
-}
-
-/* ---- what libbpf says ---- */
-
-#define LOG_MAX (256 << 10)
-
-/*
- * Where libbpf's messages go is a matter of the whole process, so only one
- * thread at a time takes them; those of other threads go where they went.
- */
-static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
-static libbpf_print_fn_t log_others;
-static __thread char *log_text;
-static __thread size_t log_used;
-
-__attribute__((format(printf, 2, 0))) static int keep_log(enum libbpf_print_level level,
-							  const char *format, va_list args)
-{
-	libbpf_print_fn_t others = __atomic_load_n(&log_others, __ATOMIC_ACQUIRE);
-	int n;
-
-	if (!log_text)
-		return others ? others(level, format, args) : 0;
-	if (level == LIBBPF_DEBUG)
-		return 0;
-	n = vsnprintf(log_text + log_used, LOG_MAX - log_used, format, args);
-	if (n > 0)
-		log_used += (size_t)n < LOG_MAX - log_used ? (size_t)n : LOG_MAX - log_used - 1;
-	return 0;
 }
 
 /* ---- loading ---- */
@@ -164,46 +134,29 @@ static int open_and_load(struct generation *gen, struct kernel_maps *maps,
 	return r;
 }
 
-static void log_begin(char *log)
-{
-	pthread_mutex_lock(&log_lock);
-	log_text = log;
-	log_used = 0;
-	__atomic_store_n(&log_others, libbpf_set_print(keep_log), __ATOMIC_RELEASE);
-}
-
-static void log_end(void)
-{
-	libbpf_set_print(log_others);
-	log_text = NULL;
-	pthread_mutex_unlock(&log_lock);
-}
-
 int kernel_load(struct generation *ret, struct kernel_maps *maps, const struct compiled *compiled,
 		uint64_t number, uint64_t changed, struct anybind_report *report)
 {
-	_cleanup_free_ char *log = calloc(1, LOG_MAX);
 	struct generation gen = GENERATION_NONE;
-	int r;
+	struct kernel_log log;
+	int r = kernel_log_start(&log);
 
-	if (!log)
+	if (r < 0)
 		return report_oom(report);
-	log_begin(log);
 	r = create_table(compiled, number, changed);
 	if (r >= 0) {
 		gen.table = r;
 		r = open_and_load(&gen, maps, compiled);
 	}
-	log_end();
 	if (r < 0) {
 		generation_close(&gen);
 		r = system_explain_bpf(r, compile_size(compiled), report);
-		if (*log)
-			report_detail(report, log);
-		return r;
+	} else {
+		*ret = gen;
+		r = 0;
 	}
-	*ret = gen;
-	return 0;
+	kernel_log_end(&log, r, report);
+	return r;
 }
 
 /* ---- links and pins ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The edge to the kernel's BPF: nothing else in the library calls libbpf. */
+/* The edge to the kernel's BPF: besides this only kernel_iter.c calls libbpf. */
 #ifndef ANYBIND_KERNEL_H
 #define ANYBIND_KERNEL_H
 

@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "dispatcher.h"
 #include "error.h"
+#include "kernel_iter.h"
 #include "members.h"
 #include "socket.h"
 #include "text.h"
@@ -29,6 +30,18 @@ int anybind_sockets_of_fds(struct anybind *a, struct anybind_sockets **ret_socke
 			   const int fds[], size_t n_fds, struct anybind_report *report)
 {
 	return socket_of_fds(&a->ns, ret_sockets, fds, n_fds, report);
+}
+
+int anybind_sockets_of_cookie(struct anybind *a, struct anybind_sockets **ret_sockets,
+			      uint64_t cookie, struct anybind_report *report)
+{
+	return socket_of_cookie(&a->ns, ret_sockets, cookie, report);
+}
+
+int anybind_sockets_listening(struct anybind *a, struct anybind_sockets **ret_sockets, int protocol,
+			      const struct sockaddr *address, struct anybind_report *report)
+{
+	return socket_listening(&a->ns, ret_sockets, protocol, address, report);
 }
 
 static int check_name(const char *service, struct anybind_report *report)
@@ -101,27 +114,20 @@ struct registration {
 	struct anybind_report *report;
 	struct pool pool;
 	uint32_t own; /* the service's own slot */
+	struct collect_item *items; /* sockets without a descriptor that await insertion */
+	size_t n_items;
+	bool reported; /* of a failure: it is explained already */
 };
 
 static int refused(const struct registration *g, int code, const char *address)
 {
-	switch (code) {
-	case -EBUSY:
-		return report_error(g->report, code, "Take it out of that map first.",
-				    "%s is in a REUSEPORT_SOCKARRAY map; the kernel allows a socket "
-				    "in that or in anybind, not both", address);
-	case -EOPNOTSUPP:
-		return report_error(g->report, code,
-				    "It may have been closed or shut down just now.",
-				    "the kernel does not take the socket %s", address);
-	case -ENOSPC:
+	if (g->reported)
+		return code;
+	if (code == -ENOSPC)
 		return report_error(g->report, code,
 				    "Unregister sockets that are no longer needed.",
 				    "more than %d sockets", SLOTS_POOL);
-	default:
-		return report_error(g->report, code, NULL, "cannot register the socket %s: %s",
-				    address, report_errno(code));
-	}
+	return socket_insert_refused(code, address, g->report);
 }
 
 static uint64_t cookie_of(int fd)
@@ -133,19 +139,54 @@ static uint64_t cookie_of(int fd)
 	return cookie;
 }
 
-/* The record goes first: a slot with a socket and no record would look free. */
-static int fill_slot(struct registration *g, uint32_t slot, int fd)
+/* One socket of a registration, by descriptor or, where that is -1, by cookie. */
+struct handle {
+	int fd;
+	uint64_t cookie;
+};
+
+/* @i: 0 for the socket itself, then its mates. */
+static struct handle handle_of(const struct sock *sock, size_t i)
+{
+	const int fd = !i || sock->fd < 0 ? sock->fd : sock->mates[i - 1];
+
+	if (fd >= 0)
+		return (struct handle){fd, cookie_of(fd)};
+	return (struct handle){-1, i ? sock->mate_cookies[i - 1] : sock->info.cookie};
+}
+
+/*
+ * The record goes first: a slot with a socket and no record would look free.
+ * What has no descriptor awaits insert_waiting().
+ */
+static int fill_slot(struct registration *g, uint32_t slot, const struct handle *handle)
 {
 	const struct anybind_register_options *o = g->options;
 	struct slot_record record = {
-		.cookie = cookie_of(fd),
+		.cookie = handle->cookie,
 		.since = time(NULL),
 		.uid = o->on_behalf ? o->uid : getuid(),
 	};
 
 	snprintf(record.how, sizeof(record.how), "%s", o->how ? o->how : "library");
 	g->pool.records[slot] = record;
-	return kernel_slot_set(g->registry->maps.fd[MAP_SOCKETS], slot, fd);
+	if (handle->fd < 0) {
+		g->items[g->n_items++] = (struct collect_item){handle->cookie, slot};
+		return 0;
+	}
+	return kernel_slot_set(g->registry->maps.fd[MAP_SOCKETS], slot, handle->fd);
+}
+
+static int insert_waiting(struct registration *g, const struct sock *sock)
+{
+	int r;
+
+	if (!g->n_items)
+		return 0;
+	r = socket_insert_by_cookie(&g->anybind->ns, g->registry->maps.fd[MAP_SOCKETS], sock,
+				    g->items, g->n_items, g->report);
+	g->reported = r < 0;
+	return r;
 }
 
 static unsigned int wanted_weight(const struct registration *g)
@@ -162,18 +203,19 @@ static bool is_alive(const struct member *member, void *data)
 }
 
 /* A socket that is there already gets the new weight; any other a slot of the pool. */
-static int add_member(struct registration *g, struct members *members, int fd, bool standby)
+static int add_member(struct registration *g, struct members *members, const struct handle *handle,
+		      bool standby)
 {
 	struct member member = {.weight = standby ? 0 : wanted_weight(g),
 				.standby = standby && wanted_weight(g)};
-	uint64_t wanted = cookie_of(fd), cookie;
+	uint64_t cookie;
 	int r;
 
 	for (size_t i = 0; i < members->n; i++) {
 		struct member *m = &members->v[i];
 
 		if (kernel_slot_cookie(g->registry->maps.fd[MAP_SOCKETS], m->slot, &cookie) < 0 ||
-		    cookie != wanted)
+		    cookie != handle->cookie)
 			continue;
 		m->weight = member.weight;
 		m->standby = member.standby;
@@ -181,7 +223,7 @@ static int add_member(struct registration *g, struct members *members, int fd, b
 	}
 	r = pool_take(&g->pool, &member.slot);
 	if (!r)
-		r = fill_slot(g, member.slot, fd);
+		r = fill_slot(g, member.slot, handle);
 	if (!r)
 		r = members_add(members, &member);
 	return r;
@@ -189,10 +231,27 @@ static int add_member(struct registration *g, struct members *members, int fd, b
 
 static int add_sock(struct registration *g, struct members *members, const struct sock *sock)
 {
-	int r = add_member(g, members, sock->fd, false);
+	int r = 0;
 
-	for (size_t i = 0; i < sock->n_mates && !r; i++)
-		r = add_member(g, members, sock->mates[i], true);
+	for (size_t i = 0; i <= sock->n_mates && !r; i++) {
+		const struct handle handle = handle_of(sock, i);
+
+		r = add_member(g, members, &handle, i > 0);
+	}
+	return r ? r : insert_waiting(g, sock);
+}
+
+/* Into the service's own slot, in one step; what was there stays where that fails. */
+static int register_alone(struct registration *g, const struct sock *sock)
+{
+	const struct slot_record before = g->pool.records[g->own];
+	const struct handle handle = handle_of(sock, 0);
+	int r = fill_slot(g, g->own, &handle);
+
+	if (!r)
+		r = insert_waiting(g, sock);
+	if (r < 0)
+		g->pool.records[g->own] = before;
 	return r;
 }
 
@@ -240,15 +299,18 @@ static int register_in_group(struct registration *g, const struct members *befor
 
 static int register_sock(struct registration *g, const struct sock *sock)
 {
+	_cleanup_free_ struct collect_item *items = calloc(1 + sock->n_mates, sizeof(*items));
 	struct members before;
 	bool single;
-	int r = members_read(&g->anybind->state, g->registry, g->own, &before);
+	int r = items ? members_read(&g->anybind->state, g->registry, g->own, &before) : -ENOMEM;
 
 	if (r < 0)
 		return refused(g, r, sock->address);
+	g->items = items;
+	g->n_items = 0;
 	single = !before.is_group && !(g->options->add && before.n) && !sock->n_mates &&
 		 wanted_weight(g) == 1;
-	r = single ? fill_slot(g, g->own, sock->fd) : register_in_group(g, &before, sock);
+	r = single ? register_alone(g, sock) : register_in_group(g, &before, sock);
 	members_free(&before);
 	return r < 0 ? refused(g, r, sock->address) : 0;
 }

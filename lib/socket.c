@@ -88,10 +88,12 @@ void anybind_sockets_free(struct anybind_sockets *sockets)
 	for (size_t i = 0; i < sockets->n; i++) {
 		struct sock *sock = &sockets->socks[i];
 
-		close(sock->fd);
-		for (size_t j = 0; j < sock->n_mates; j++)
+		if (sock->fd >= 0)
+			close(sock->fd);
+		for (size_t j = 0; j < sock->n_mates && sock->mates; j++)
 			close(sock->mates[j]);
 		free(sock->mates);
+		free(sock->mate_cookies);
 	}
 	free(sockets->socks);
 	free(sockets);

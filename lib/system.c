@@ -17,20 +17,36 @@
 #include "cleanup.h"
 #include "error.h"
 #include "netns.h"
+#include "text.h"
 
 /* ---- kernel ---- */
 
 /* ingress_ifindex and bpf_loop() came with 5.17. */
 #define KERNEL_MAJOR 5
 #define KERNEL_MINOR 17
+#define DIGITS "0123456789"
+
+/* Until 6.5 iter/tcp held each socket's spinlock, which an insertion into a SOCKMAP takes, too. */
+#define TCP_ITERATOR_MAJOR 6
+#define TCP_ITERATOR_MINOR 5
+
+int system_release_reaches(const char *release, unsigned int major, unsigned int minor)
+{
+	const size_t major_len = strspn(release, DIGITS);
+	const char *rest = release + major_len + 1;
+	uint64_t have_major, have_minor;
+
+	if (release[major_len] != '.' ||
+	    text_number(release, major_len, UINT32_MAX, &have_major) < 0 ||
+	    text_number(rest, strspn(rest, DIGITS), UINT32_MAX, &have_minor) < 0)
+		return -EINVAL;
+	return have_major > major || (have_major == major && have_minor >= minor);
+}
 
 static bool kernel_is_old(struct utsname *ret_name)
 {
-	unsigned int major, minor;
-
-	if (uname(ret_name) < 0 || sscanf(ret_name->release, "%u.%u", &major, &minor) != 2)
-		return false;
-	return major < KERNEL_MAJOR || (major == KERNEL_MAJOR && minor < KERNEL_MINOR);
+	return uname(ret_name) == 0 &&
+	       !system_release_reaches(ret_name->release, KERNEL_MAJOR, KERNEL_MINOR);
 }
 
 /* Does /sys/kernel/security/lockdown say that the kernel is locked down? */
@@ -125,6 +141,51 @@ int system_explain_bpf(int code, size_t table_bytes, struct anybind_report *repo
 			    "With -v you see the kernel's own words; please report them.",
 			    "the kernel (Linux %s) refused the dispatcher: %s", name.release,
 			    report_errno(code));
+}
+
+/* ---- iterators ---- */
+
+#define HINT_OTHER_WAYS "Register it by --pid, --pidfile, --fd or --listen-fds."
+
+int system_check_tcp_iterator(const char *release, struct anybind_report *report)
+{
+	const int r = system_release_reaches(release, TCP_ITERATOR_MAJOR, TCP_ITERATOR_MINOR);
+	char quoted[QUOTED_MAX];
+
+	if (r > 0)
+		return 0;
+	text_quote(release, strlen(release), quoted);
+	if (r < 0)
+		return report_error(report, -ENOTSUP, HINT_OTHER_WAYS,
+				    "cannot tell whether this kernel ('%s') is Linux 6.5 or newer; "
+				    "older ones could deadlock when a TCP socket is registered "
+				    "without its process",
+				    quoted);
+	return report_error(report, -ENOTSUP, HINT_OTHER_WAYS,
+			    "registering a TCP socket without its process could deadlock this "
+			    "kernel: it is Linux %s, and the fault was repaired in 6.5",
+			    quoted);
+}
+
+int system_explain_iterator(int code, bool has_btf, struct anybind_report *report)
+{
+	struct utsname name = {0};
+
+	if (code == -EPERM || (code == -EACCES && geteuid()))
+		return explain_eperm(report);
+	if (code == -ENOMEM)
+		return report_oom(report);
+	if (!has_btf)
+		return report_error(report, -ENOTSUP,
+				    "Use a kernel with CONFIG_DEBUG_INFO_BTF. " HINT_OTHER_WAYS,
+				    "this kernel does not describe its structures (no BTF in "
+				    "/sys/kernel/btf/vmlinux), so a socket cannot be registered "
+				    "without its process");
+	uname(&name);
+	return report_error(report, code,
+			    HINT_OTHER_WAYS " With -v you see the kernel's own words.",
+			    "the kernel (Linux %s) refused to look for the socket: %s",
+			    name.release, strerrordesc_np(-code));
 }
 
 /* ---- bpffs ---- */

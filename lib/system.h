@@ -3,6 +3,7 @@
 #ifndef ANYBIND_SYSTEM_H
 #define ANYBIND_SYSTEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "anybind.h"
@@ -13,6 +14,25 @@
  * code to fail with. @table_bytes: size of the table, evidence for -E2BIG.
  */
 int system_explain_bpf(int code, size_t table_bytes, struct anybind_report *report);
+
+/*
+ * Does @release, as uname(2) gives it ("6.1.0-18-amd64"), name Linux
+ * @major.@minor or newer? 1 yes, 0 no, -EINVAL: it names no version.
+ */
+int system_release_reaches(const char *release, unsigned int major, unsigned int minor);
+
+/*
+ * May TCP sockets be walked on Linux @release with sockets put into a map
+ * meanwhile? -ENOTSUP, with the reason, where that could deadlock the kernel
+ * or where it cannot be told.
+ */
+int system_check_tcp_iterator(const char *release, struct anybind_report *report);
+
+/*
+ * The same as system_explain_bpf() for a program that walks sockets. @has_btf:
+ * the kernel describes its structures, which such a program needs.
+ */
+int system_explain_iterator(int code, bool has_btf, struct anybind_report *report);
 
 /*
  * The bpffs to keep state in: @path, or ANYBIND_BPFFS; the latter is mounted

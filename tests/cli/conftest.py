@@ -67,7 +67,7 @@ def command_names():
     """As the overview lists them."""
     overview = run("--help").out.decode()
     listed = overview.split("\nDispatcher:\n")[1].split("\nOptions:\n")[0]
-    return re.findall(r"^  ([a-z]+)  ", listed, re.M)
+    return re.findall(r"^  ([a-z-]+)  ", listed, re.M)
 
 
 def commands_of_build():

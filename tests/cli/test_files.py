@@ -140,6 +140,9 @@ def test_errors_in_a_file_come_before_the_namespace(command, rules):
                                    ("register", "web", "--pid", "1", "tcp", "[::]:80"),
                                    ("register", "web", "--fd", "0", "--fd=1"),
                                    ("register", "web", "--listen-fds"),
+                                   ("register", "web", "--listening", "udp", "[::]:53"),
+                                   ("register", "web", "--cookie", "0xffffffffffffffff"),
+                                   ("register-pid", "1", "web", "tcp", "::1", "80"),
                                    ("unregister", "web", "udp", "-6"),
                                    ("agent",),
                                    ("explain", "udp", "[::1]:1", "[::1]:2", "dev", "lo")])
@@ -151,3 +154,55 @@ def test_namespace_that_does_not_exist(words):
         assert result.err.startswith(b"anybind: ")
         assert b"no-such-namespace" in result.err
         assert run("-j", *line).document()["error"]["code"] == "ENOENT"
+
+
+# ---- pid files ----
+
+
+@pytest.mark.parametrize("text, message", [
+    (b"", "is empty"), (b"\n", "is empty"), (b"1\n\n", "holds something else"),
+    (b"1 2\n", "holds something else"), (b"1\n2\n", "holds something else"),
+    (b" 1\n", "holds something else"), (b"-1\n", "holds something else"),
+    (b"+1\n", "holds something else"), (b"0\n", "holds something else"),
+    (b"1\r\n", "holds something else"), (b"1\0\n", "holds something else"),
+    (b"1\0", "holds something else"), (b"\x001\n", "holds something else"),
+    (b"2147483648\n", "holds something else"), (b"0" * 5000 + b"1\n", "holds something else"),
+    (b"nginx\n", "holds something else"),
+    (b"2147483647\n", "names pid 2147483647, and there is no such process"),
+    (b"2147483647", "names pid 2147483647, and there is no such process"),
+])
+def test_pid_files_that_are_refused(rules, text, message):
+    """Before the namespace is looked at; register-pid takes a file in the pid's place."""
+    path = rules(text, name="server.pid")
+    for words in (("register", "web", "--pidfile", path),
+                  ("register-pid", path, "web", "tcp", "127.0.0.1", "80")):
+        result = run("-n", "no-such-namespace", *words)
+        assert (result.code, result.out) == (1, b"")
+        first, hint = result.err.decode().splitlines()
+        assert first.startswith(f'anybind: "{path}" {message}')
+        assert hint.startswith("  ")
+
+
+@pytest.mark.parametrize("text", [b"1\n", b"1"])
+def test_pid_file_that_is_taken(rules, text):
+    path = rules(text, name="server.pid")
+    for words in (("register", "web", "--pidfile", path, "tcp"),
+                  ("register-pid", path, "web", "tcp", "127.0.0.1", "80")):
+        result = run("-n", "no-such-namespace", *words)
+        assert b"no-such-namespace" in result.err and b"server.pid" not in result.err
+
+
+def test_pid_files_that_are_not_opened(tmp_path, rules):
+    os.mkfifo(tmp_path / "fifo")  # nobody writes: opening it must not wait
+    os.symlink(rules(b"1\n", name="server.pid"), tmp_path / "link")
+    for name, message in ((tmp_path / "fifo", "is not a regular file"),
+                          (tmp_path, "is not a regular file"),
+                          ("/dev/zero", "is not a regular file"),
+                          (tmp_path / "link", "is a symbolic link and not followed")):
+        result = run("-n", "no-such-namespace", "register", "web", "--pidfile", str(name))
+        assert result.code == 1
+        assert result.err.decode().startswith(f'anybind: "{name}" {message}\n')
+    missing = tmp_path / "none"
+    result = run("register", "web", "--pidfile", str(missing))
+    assert result.err.decode().startswith(
+        f'anybind: cannot read "{missing}": No such file or directory\n')

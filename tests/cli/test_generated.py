@@ -91,7 +91,7 @@ def test_completes_commands():
 def test_completes_options():
     assert complete("anybind", "--ver") == ["--verbose", "--version"]
     assert complete("anybind", "bind", "web", "--re") == ["--replace"]
-    assert complete("anybind", "--json", "register", "web", "--l") == ["--listen-fds"]
+    assert complete("anybind", "--json", "register", "web", "--listen-") == ["--listen-fds"]
     assert complete("anybind", "status", "--re") == []
 
 
@@ -105,3 +105,4 @@ def test_completes_words_and_values():
 def test_completes_files(rules):
     path = rules("", name="a $(touch name).conf")
     assert complete("anybind", "apply", path[:-3]) == [path]
+    assert complete("anybind", "register", "web", "--pidfile", path[:-3]) == [path]

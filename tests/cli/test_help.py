@@ -14,14 +14,16 @@ OWN_OPTIONS = {
     "unbind": {"--force"},
     "apply": {"--force"},
     "agent": {"--policy", "--socket"},
-    "register": {"-p", "--pid", "--fd", "--listen-fds", "-a", "--add", "-w", "--weight"},
+    "register": {"-p", "--pid", "--pidfile", "--listening", "--cookie", "--fd", "--listen-fds",
+                 "-a", "--add", "-w", "--weight"},
     "run": {"--bind", "--only", "-a", "--add", "--replace", "--force"},
     "unregister": {"-4", "--ipv4", "-6", "--ipv6"},
 }
 GLOBAL_OPTIONS = {"-n", "--netns", "-j", "--json", "-v", "--verbose", "-h", "--help", "-V",
                   "--version"}
-COMMANDS = ["agent", "apply", "bind", "check", "diff", "drop", "explain", "load", "pass", "register",
-            "rules", "run", "service", "services", "status", "unbind", "unload", "unregister"]
+COMMANDS = ["agent", "apply", "bind", "check", "diff", "drop", "explain", "load", "pass",
+            "register", "register-pid", "rules", "run", "service", "services", "status", "unbind",
+            "unload", "unregister"]
 
 
 def options_in(text):

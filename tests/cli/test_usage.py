@@ -2,6 +2,16 @@
 import pytest
 from conftest import command_names, run
 
+WHOSE_SOCKETS = ("register: whose sockets? Give --pid, --pidfile, --cookie, --listening, --fd or "
+                 "--listen-fds")
+ONE_SOURCE = ("register: --pid, --pidfile, --cookie, --listening, --fd and --listen-fds exclude "
+              "each other")
+TOO_MUCH = 'register: "tcp" is too much without --pid, --pidfile or --listening'
+LISTENING = "register: --listening on what? Give PROTO and ADDR:PORT"
+NO_COOKIE = '--cookie: "{}" is no socket cookie, such as 4711 or 0x1267'
+NO_ADDRESS = ('register-pid: "{}" "{}" is no address and port, such as 192.0.2.1 80 or '
+              "2001:db8::1 80")
+
 MISTAKES = [
     ("", "which command?"),
     ("-v", "which command?"),
@@ -36,8 +46,8 @@ MISTAKES = [
     ("check a b", 'check: "b" is too much'),
     ("diff", "diff: FILE is missing"),
     ("register", "register: SERVICE is missing"),
-    ("register web", "register: whose sockets? Give --pid, --fd or --listen-fds"),
-    ("register web tcp", "register: whose sockets? Give --pid, --fd or --listen-fds"),
+    ("register web", WHOSE_SOCKETS),
+    ("register web tcp", WHOSE_SOCKETS),
     ("register web --pid", "--pid needs a value: PID"),
     ("register web --pid 0", '--pid: "0" is not in the range 1 to 2147483647'),
     ("register web --pid -1", '--pid: "-1" is not a number'),
@@ -51,10 +61,35 @@ MISTAKES = [
     ("register web --pid 1 --pid 2", "--pid is given twice"),
     ("register web --fd -1", '--fd: "-1" is not a number'),
     ("register web --fd 80abc", '--fd: "80abc" is not a number'),
-    ("register web --fd 3 --pid 1", "register: --pid, --fd and --listen-fds exclude each other"),
-    ("register web --fd 3 --listen-fds", "register: --pid, --fd and --listen-fds exclude each "
-     "other"),
-    ("register web --fd 3 tcp", 'register: "tcp" is too much without --pid'),
+    ("register web --fd 3 --pid 1", ONE_SOURCE),
+    ("register web --fd 3 --listen-fds", ONE_SOURCE),
+    ("register web --pid 1 --pidfile a", ONE_SOURCE),
+    ("register web --cookie 1 --listening tcp [::]:80", ONE_SOURCE),
+    ("register web --fd 3 tcp", TOO_MUCH),
+    ("register web --cookie 1 tcp", TOO_MUCH),
+    ("register web --cookie=", "--cookie: N is empty"),
+    ("register web --cookie 0", NO_COOKIE.format("0")),
+    ("register web --cookie 0x", NO_COOKIE.format("0x")),
+    ("register web --cookie -1", NO_COOKIE.format("-1")),
+    ("register web --cookie 12ab", NO_COOKIE.format("12ab")),
+    ("register web --cookie 0x12g", NO_COOKIE.format("0x12g")),
+    ("register web --cookie 18446744073709551616", NO_COOKIE.format("18446744073709551616")),
+    ("register web --cookie 0x10000000000000000", NO_COOKIE.format("0x10000000000000000")),
+    ("register web --cookie 1 --cookie 2", "--cookie is given twice"),
+    ("register web --pidfile", "--pidfile needs a value: FILE"),
+    ("register web --listening", LISTENING),
+    ("register web --listening tcp", LISTENING),
+    ("register web --listening sctp 192.0.2.1:80", 'register: "sctp" is neither tcp nor udp'),
+    ("register web --listening tcp [::1]", 'register: "[::1]" is no address with a port, such as '
+     "192.0.2.1:80 or [2001:db8::1]:80"),
+    ("register-pid", "register-pid: PID|FILE is missing"),
+    ("register-pid 1 web tcp 127.0.0.1", "register-pid: PORT is missing"),
+    ("register-pid 1 web tcp 127.0.0.1 80 x", 'register-pid: "x" is too much'),
+    ("register-pid 1 web sctp 127.0.0.1 80", 'register-pid: "sctp" is neither tcp nor udp'),
+    ("register-pid 1 web tcp [::1] 80", NO_ADDRESS.format("[::1]", "80")),
+    ("register-pid 1 web tcp 127.0.0.1:80 80", NO_ADDRESS.format("127.0.0.1:80", "80")),
+    ("register-pid 1 web tcp 127.0.0.1 65536", NO_ADDRESS.format("127.0.0.1", "65536")),
+    ("register-pid 1 web tcp 127.0.0.1 http", NO_ADDRESS.format("127.0.0.1", "http")),
     ("register web --pid 1 sctp", 'register: "sctp" is neither tcp nor udp'),
     ("register web --pid 1 tcp 80", 'register: "80" is no address with a port, such as '
      "192.0.2.1:80 or [2001:db8::1]:80"),
