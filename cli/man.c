@@ -132,6 +132,7 @@ static void put_filled(const char *text)
 {
 	struct filler filler = {0};
 
+	text += strspn(text, " \n");
 	while (*text) {
 		size_t len = put_reference(&filler, text);
 
@@ -253,6 +254,9 @@ static void put_environment(void)
 	puts(".It Ev " CONTEXT_BPFFS);
 	put_filled("A mounted bpffs to keep the dispatchers' state in, instead of "
 		   "`" ANYBIND_BPFFS "`.");
+	puts(".It Ev " CONTEXT_PRELOAD);
+	put_filled("The library that `anybind run` preloads, instead of the one that was "
+		   "installed.");
 	puts(".It Ev NO_COLOR");
 	put_filled("If set and not empty, text is not emphasised. It never is where the output is "
 		   "no terminal.");

@@ -143,6 +143,31 @@ int anybind_ruleset_each(const struct anybind_ruleset *ruleset, anybind_statemen
 int anybind_ruleset_diff(const struct anybind_ruleset *before, const struct anybind_ruleset *after,
 			 anybind_statement_fn removed, anybind_statement_fn added, void *data);
 
+/* ---- policies: who may register what; pure, no privilege, no kernel ---- */
+
+struct anybind_policy;
+
+/*
+ * Looks up the number of a user or, with @is_group, of a group. -ENOENT: there
+ * is none of that name.
+ */
+typedef int (*anybind_id_fn)(bool is_group, const char *name, uint32_t *ret_id, void *data);
+
+/*
+ * Reads a policy as anybind-policy(5) describes it. All errors are reported.
+ * @source names the text in messages; it is not kept. Names are looked up now,
+ * by @id_of. -EINVAL: errors in the text. -ENOMEM. -E2BIG.
+ */
+int anybind_policy_parse(struct anybind_policy **ret_policy, const char *text, size_t size,
+			 const char *source, anybind_id_fn id_of, void *data,
+			 struct anybind_report *report);
+void anybind_policy_free(struct anybind_policy *policy);
+/* Names and patterns of services in it; 0: it allows nothing. */
+size_t anybind_policy_count(const struct anybind_policy *policy);
+/* @groups: all of the user's, the primary one too. */
+bool anybind_policy_allows(const struct anybind_policy *policy, uid_t uid, const gid_t groups[],
+			   size_t n_groups, const char *service);
+
 /* ---- the dispatcher of one network namespace ---- */
 
 struct anybind;
@@ -161,6 +186,13 @@ struct anybind_options {
 int anybind_open(struct anybind **ret_anybind, const struct anybind_options *options,
 		 struct anybind_report *report);
 void anybind_close(struct anybind *anybind);
+
+/*
+ * socket(2) in the handle's namespace; returns a descriptor that is closed on
+ * exec. (SIOCGSKNS gives the namespace itself, for setns(2).)
+ */
+int anybind_netns_socket(struct anybind *anybind, int domain, int type, int protocol,
+			 struct anybind_report *report);
 
 /*
  * Takes the namespace's write lock, waiting for other writers, and clears up
@@ -280,6 +312,27 @@ int anybind_register(struct anybind *anybind, const char *service,
  */
 int anybind_unregister(struct anybind *anybind, const char *service, int protocol, int family,
 		       uint64_t cookie, struct anybind_report *report);
+
+/* ---- registering without privilege, by an agent ---- */
+
+/* Where an agent listens, unless it is told otherwise. */
+#define ANYBIND_AGENT_SOCKET "/run/anybind/agent.sock"
+/* Sockets that an agent takes at once. */
+#define ANYBIND_AGENT_FDS_MAX 64
+
+/*
+ * Has the agent (anybind-agent(8)) at @socket_path (NULL: ANYBIND_AGENT_SOCKET)
+ * register sockets that the caller has open, as anybind_register() would. Needs
+ * no privilege: the agent's policy decides. The sockets stay the caller's.
+ * Waits for the answer, at most for a minute; returns how many slots of the
+ * service were filled, members of a reuseport group counting as one.
+ * -ENOENT, -ECONNREFUSED: no agent. -EACCES: the policy. -EBUSY: too many
+ * clients of this user at once. -ETIMEDOUT. -EBADMSG: what answers is no agent,
+ * or of another version. Else what anybind_sockets_of_fds() and
+ * anybind_register() fail with; the report names the caller's descriptor.
+ */
+int anybind_agent_register(const char *socket_path, const char *service, const int fds[],
+			   size_t n_fds, struct anybind_report *report);
 
 /* ---- looking ---- */
 

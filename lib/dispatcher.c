@@ -35,9 +35,12 @@ static int open_state(struct anybind *a, bool mount, struct anybind_report *repo
 int anybind_open(struct anybind **ret_anybind, const struct anybind_options *options,
 		 struct anybind_report *report)
 {
-	struct anybind *a = calloc(1, sizeof(*a));
-	int r;
+	int r = options ? report_struct(options, sizeof(*options), "anybind_options", report) : 0;
+	struct anybind *a;
 
+	if (r < 0)
+		return r;
+	a = calloc(1, sizeof(*a));
 	if (!a)
 		return report_oom(report);
 	a->ns.fd = -1;
@@ -68,6 +71,17 @@ void anybind_close(struct anybind *a)
 	netns_close(&a->ns);
 	free((char *)a->bpffs);
 	free(a);
+}
+
+int anybind_netns_socket(struct anybind *a, int domain, int type, int protocol,
+			 struct anybind_report *report)
+{
+	int fd = netns_socket(&a->ns, domain, type, protocol);
+
+	if (fd < 0)
+		report_error(report, fd, NULL, "cannot make a socket in the network namespace: %s",
+			     strerrordesc_np(-fd));
+	return fd;
 }
 
 int anybind_begin(struct anybind *a, struct anybind_report *report)
@@ -128,7 +142,7 @@ static int resolve_devices(const struct anybind *a, struct anybind_ruleset *rs,
 
 		if (r < 0)
 			return report_error(report, r, NULL, "cannot look up interface %s: %s",
-					    device->name, strerrordesc_np(-r));
+					    device->name, report_errno(r));
 		device->ifindex = r;
 		if (r)
 			continue;
@@ -166,7 +180,7 @@ static int no_id(int code, struct anybind_report *report)
 				    "the services in force and those to come are more than %d",
 				    ANYBIND_SERVICES_MAX);
 	return report_error(report, code, NULL, "cannot read the registry of services: %s",
-			    strerrordesc_np(-code));
+			    report_errno(code));
 }
 
 static int check(const struct anybind *a, const struct registry *registry,
@@ -258,8 +272,11 @@ int anybind_commit(struct anybind *a, const struct anybind_ruleset *ruleset, uns
 	_cleanup_(registry_closep) struct registry registry = { 0 };
 	_cleanup_(endp) struct anybind *begun = NULL;
 	bool force = flags & ANYBIND_FORCE;
-	int r = anybind_begin(a, report);
+	int r;
 
+	if (flags & ~(unsigned int)ANYBIND_FORCE)
+		return report_error(report, -EINVAL, NULL, "unknown flags: %#x", flags);
+	r = anybind_begin(a, report);
 	if (r < 0)
 		return r;
 	begun = a;

@@ -142,6 +142,8 @@ static int list_candidates(struct explanation *e, const struct question *q,
 	_cleanup_free_ const struct rule **rules = NULL;
 	size_t n = 0;
 
+	if (!q->rs->rules)
+		return 0;
 	for (size_t i = 0; i < q->rs->n_rules; i++)
 		n += covers_destination(q, &q->rs->rules[i]);
 	rules = calloc(n + 1, sizeof(*rules));
@@ -337,7 +339,7 @@ static void say_check(struct explanation *e, const struct question *q, const str
 	case ANYBIND_CHECK_DISAGREES:
 		if (trial->error)
 			snprintf(e->check_text, REASON_MAX, "the test run of the program failed: %s",
-				 strerrordesc_np(-trial->error));
+				 report_errno(trial->error));
 		else
 			snprintf(e->check_text, REASON_MAX,
 				 "a test run of the program came to something else%s", device);
@@ -410,12 +412,30 @@ static void split_address(const struct sockaddr_storage *address, uint8_t ret_ad
 	*ret_port = ntohs(*ret_family == 6 ? v6->sin6_port : v4->sin_port);
 }
 
+static int check_address(const struct sockaddr_storage *address, struct anybind_report *report)
+{
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+
+	if (address->ss_family != AF_INET && address->ss_family != AF_INET6)
+		return report_error(report, -EAFNOSUPPORT, NULL,
+				    "an address of the flow is neither IPv4 nor IPv6");
+	if (address->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+		return report_error(report, -EINVAL, "Give the IPv4 address.",
+				    "an IPv4-mapped IPv6 address stands for IPv4 and is in no "
+				    "packet");
+	return 0;
+}
+
 static int ask(const struct anybind *a, const struct anybind_flow *flow, struct question *q,
 	       struct anybind_report *report)
 {
 	uint8_t source_family;
-	int r;
+	int r = check_address(&flow->source, report);
 
+	if (!r)
+		r = check_address(&flow->destination, report);
+	if (r < 0)
+		return r;
 	split_address(&flow->destination, q->run.dst, &q->run.dst_port, &q->run.family);
 	split_address(&flow->source, q->run.src, &q->run.src_port, &source_family);
 	if (source_family != q->run.family)
@@ -454,12 +474,12 @@ static int answer(struct explanation *e, const struct anybind *a, const struct q
 		r = census_take(&census, &a->ns);
 	if (r < 0)
 		return report_error(report, r, NULL, "cannot look at the namespace's sockets: %s",
-				    strerrordesc_np(-r));
+				    report_errno(r));
 	r = answer_from_kernel(e, q, &census);
 	census_free(&census);
 	if (r < 0)
 		return report_error(report, r, NULL, "cannot look at the service's sockets: %s",
-				    strerrordesc_np(-r));
+				    report_errno(r));
 	if (e->public.check != ANYBIND_CHECK_DISAGREES)
 		return 0;
 	return report_error(report, -EUCLEAN,
@@ -492,7 +512,7 @@ int anybind_explain(struct anybind *a, const struct anybind_flow *flow,
 		r = registry_open(&registry, &current.maps, false);
 		if (r < 0)
 			report_error(report, r, NULL, "cannot read the registry of services: %s",
-				     strerrordesc_np(-r));
+				     report_errno(r));
 	}
 	if (!r) {
 		r = answer(e, a, &q, report);

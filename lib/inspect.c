@@ -374,7 +374,7 @@ int anybind_services(struct anybind *a, struct anybind_services **ret_services,
 		r = list_services(ret_services, a, &current, rs);
 		if (r < 0)
 			report_error(report, r, NULL, "cannot list services: %s",
-				     strerrordesc_np(-r));
+				     report_errno(r));
 	}
 	anybind_ruleset_free(rs);
 	current_close(&current);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,15 +48,24 @@ void generation_close(struct generation *generation)
 
 #define LOG_MAX (256 << 10)
 
+/*
+ * Where libbpf's messages go is a matter of the whole process, so only one
+ * thread at a time takes them; those of other threads go where they went.
+ */
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static libbpf_print_fn_t log_others;
 static __thread char *log_text;
 static __thread size_t log_used;
 
 __attribute__((format(printf, 2, 0))) static int keep_log(enum libbpf_print_level level,
 							  const char *format, va_list args)
 {
+	libbpf_print_fn_t others = __atomic_load_n(&log_others, __ATOMIC_ACQUIRE);
 	int n;
 
-	if (!log_text || level == LIBBPF_DEBUG)
+	if (!log_text)
+		return others ? others(level, format, args) : 0;
+	if (level == LIBBPF_DEBUG)
 		return 0;
 	n = vsnprintf(log_text + log_used, LOG_MAX - log_used, format, args);
 	if (n > 0)
@@ -67,8 +77,8 @@ __attribute__((format(printf, 2, 0))) static int keep_log(enum libbpf_print_leve
 
 static int write_table(int map, const struct compiled *compiled, uint64_t number, uint64_t changed)
 {
-	size_t size;
-	void *image;
+	size_t size = 0;
+	void *image = NULL;
 	int r = kernel_mmap(map, true, &image, &size);
 
 	if (r < 0)
@@ -154,26 +164,37 @@ static int open_and_load(struct generation *gen, struct kernel_maps *maps,
 	return r;
 }
 
+static void log_begin(char *log)
+{
+	pthread_mutex_lock(&log_lock);
+	log_text = log;
+	log_used = 0;
+	__atomic_store_n(&log_others, libbpf_set_print(keep_log), __ATOMIC_RELEASE);
+}
+
+static void log_end(void)
+{
+	libbpf_set_print(log_others);
+	log_text = NULL;
+	pthread_mutex_unlock(&log_lock);
+}
+
 int kernel_load(struct generation *ret, struct kernel_maps *maps, const struct compiled *compiled,
 		uint64_t number, uint64_t changed, struct anybind_report *report)
 {
 	_cleanup_free_ char *log = calloc(1, LOG_MAX);
 	struct generation gen = GENERATION_NONE;
-	libbpf_print_fn_t print;
 	int r;
 
 	if (!log)
 		return report_oom(report);
-	log_text = log;
-	log_used = 0;
-	print = libbpf_set_print(keep_log);
+	log_begin(log);
 	r = create_table(compiled, number, changed);
 	if (r >= 0) {
 		gen.table = r;
 		r = open_and_load(&gen, maps, compiled);
 	}
-	libbpf_set_print(print);
-	log_text = NULL;
+	log_end();
 	if (r < 0) {
 		generation_close(&gen);
 		r = system_explain_bpf(r, compile_size(compiled), report);
@@ -343,6 +364,12 @@ int kernel_group_set(int groups, uint32_t slot, int group)
 
 int kernel_group_clear(int groups, uint32_t slot)
 {
+	uint32_t id;
+	int r = kernel_group_id(groups, slot, &id);
+
+	/* Deleting waits for packets under way, also where there is nothing to delete. */
+	if (r < 0)
+		return r;
 	return bpf_map_delete_elem(groups, &slot) < 0 ? -errno : 0;
 }
 

@@ -104,21 +104,29 @@ static int open_group(const struct state *state, int groups, uint32_t own)
 	return r == -ENOENT ? -EUCLEAN : r;
 }
 
+/* The own slot alone, if anything is in it. */
+static int read_alone(const struct registry *registry, uint32_t own, struct members *ret)
+{
+	const struct member alone = {own, 1, false};
+	uint64_t cookie;
+	int r = kernel_slot_cookie(registry->maps.fd[MAP_SOCKETS], own, &cookie);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return members_add(ret, &alone);
+}
+
 int members_read(const struct state *state, const struct registry *registry, uint32_t own,
 		 struct members *ret)
 {
 	_cleanup_close_ int group = open_group(state, registry->maps.fd[MAP_GROUPS], own);
-	const struct member alone = {own, 1, false};
 	struct members members = {.is_group = group >= 0};
-	uint64_t cookie;
-	int r = 0;
+	int r = group;
 
 	if (group >= 0)
 		r = read_group(group, &members);
-	else if (group != -ENOENT)
-		r = group;
-	else if (!kernel_slot_cookie(registry->maps.fd[MAP_SOCKETS], own, &cookie))
-		r = members_add(&members, &alone);
+	else if (group == -ENOENT)
+		r = read_alone(registry, own, &members);
 	if (r < 0)
 		members_free(&members);
 	else
@@ -192,8 +200,12 @@ int members_publish(const struct state *state, const struct registry *registry, 
 
 int members_dissolve(const struct state *state, const struct registry *registry, uint32_t own)
 {
-	int groups = registry->maps.fd[MAP_GROUPS], r = kernel_group_clear(groups, own);
+	int groups = registry->maps.fd[MAP_GROUPS], r;
 
+	/* Not a member, it may still hold what a killed writer left there. */
+	r = kernel_slot_clear(registry->maps.fd[MAP_SOCKETS], own);
+	if (!r || r == -ENOENT)
+		r = kernel_group_clear(groups, own);
 	state_clear_groups(state, groups);
 	return r == -ENOENT ? 0 : r;
 }
@@ -221,16 +233,23 @@ static int each_open(const struct state *state, const struct registry *registry,
 	return r;
 }
 
-static int stop(uint64_t cookie, void *data)
-{
-	(void)cookie;
-	(void)data;
-	return 1;
-}
-
 bool members_any_open(const struct state *state, const struct registry *registry, uint32_t id)
 {
-	return each_open(state, registry, id, stop, NULL);
+	bool any = false;
+
+	for (uint32_t own = SLOT(id, 0, 0); own <= SLOT(id, 1, 1) && !any; own++) {
+		struct members members;
+		uint64_t cookie;
+
+		/* What cannot be read may be open. */
+		if (members_read(state, registry, own, &members) < 0)
+			return true;
+		for (size_t i = 0; i < members.n && !any; i++)
+			any = kernel_slot_cookie(registry->maps.fd[MAP_SOCKETS], members.v[i].slot,
+						 &cookie) != -ENOENT;
+		members_free(&members);
+	}
+	return any;
 }
 
 void members_collect(const struct state *state, struct registry *registry,

@@ -40,10 +40,10 @@ void members_filter(struct members *members,
 int members_publish(const struct state *state, const struct registry *registry, uint32_t own,
 		    const struct members *members);
 
-/* Takes the group away: then the own slot alone counts. */
+/* Takes the group away, and what is in the own slot, which alone would count then. */
 int members_dissolve(const struct state *state, const struct registry *registry, uint32_t own);
 
-/* Has the service a socket that is open? */
+/* Has the service a socket that is open? Also where that cannot be found out. */
 bool members_any_open(const struct state *state, const struct registry *registry, uint32_t id);
 
 /* Frees the ids of services that are neither in @rs nor have an open socket. */

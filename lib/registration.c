@@ -14,6 +14,10 @@
 #include "socket.h"
 #include "text.h"
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
 int anybind_sockets_of_pid(struct anybind *a, struct anybind_sockets **ret_sockets, pid_t pid,
 			   int protocol, const struct sockaddr *address,
 			   struct anybind_report *report)
@@ -37,6 +41,29 @@ static int check_name(const char *service, struct anybind_report *report)
 			    "Names are 1 to 64 of letters, digits, '.', '_', '-', '@' and ':'.",
 			    "%s is no name for a service",
 			    text_quote(service, strlen(service), quoted));
+}
+
+/*
+ * They were found by way of a handle, but perhaps not of this one: the kernel
+ * would take a socket of another namespace, and TCP would hang.
+ */
+static int check_netns(const struct anybind *a, const struct anybind_sockets *sockets,
+		       struct anybind_report *report)
+{
+	for (size_t i = 0; i < sockets->n; i++) {
+		const struct sock *s = &sockets->socks[i];
+		char where[NETNS_TEXT_MAX];
+		uint64_t cookie;
+		socklen_t len = sizeof(cookie);
+
+		if (getsockopt(s->fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) < 0)
+			return report_error(report, -errno, NULL,
+					    "cannot ask for the namespace of %s: %m", s->address);
+		if (cookie != a->ns.cookie)
+			return report_error(report, -EXDEV, NULL, "the socket %s is not in %s",
+					    s->address, netns_text(&a->ns, where));
+	}
+	return 0;
 }
 
 /* Makes sure that the rules in force declare @service. */
@@ -93,7 +120,7 @@ static int refused(const struct registration *g, int code, const char *address)
 				    "more than %d sockets", SLOTS_POOL);
 	default:
 		return report_error(g->report, code, NULL, "cannot register the socket %s: %s",
-				    address, strerrordesc_np(-code));
+				    address, report_errno(code));
 	}
 }
 
@@ -256,7 +283,7 @@ static int find(struct anybind *a, const char *service, struct current *current,
 	r = registry_open(registry, &current->maps, false);
 	if (r < 0)
 		return report_error(report, r, NULL, "cannot read the registry of services: %s",
-				    strerrordesc_np(-r));
+				    report_errno(r));
 	r = registry_find(registry, service);
 	if (r < 0)
 		report_error(report, r, "`anybind services` lists what there is.",
@@ -267,8 +294,10 @@ static int find(struct anybind *a, const char *service, struct current *current,
 static int check_options(const struct anybind_register_options *options,
 			 struct anybind_report *report)
 {
-	if (options->weight <= ANYBIND_WEIGHT_MAX)
-		return 0;
+	int r = report_struct(options, sizeof(*options), "anybind_register_options", report);
+
+	if (r < 0 || options->weight <= ANYBIND_WEIGHT_MAX)
+		return r;
 	return report_error(report, -EINVAL, NULL, "weight %u is above %d", options->weight,
 			    ANYBIND_WEIGHT_MAX);
 }
@@ -285,6 +314,8 @@ int anybind_register(struct anybind *a, const char *service, const struct anybin
 		options = &defaults;
 	if (!r)
 		r = check_options(options, report);
+	if (!r)
+		r = check_netns(a, sockets, report);
 	if (r < 0)
 		return r;
 	r = anybind_begin(a, report);
@@ -362,7 +393,7 @@ static int clear(const struct anybind *a, const struct registry *registry, uint3
 		}
 	pool_close(&g.pool);
 	if (r < 0)
-		return report_error(report, r, NULL, "cannot unregister: %s", strerrordesc_np(-r));
+		return report_error(report, r, NULL, "cannot unregister: %s", report_errno(r));
 	return n;
 }
 

@@ -63,6 +63,24 @@ static void set_name(struct registry_entry *entry, const char *name)
 	__atomic_store_n(&entry->name[0], name[0], __ATOMIC_SEQ_CST);
 }
 
+/*
+ * Counters to 0, and slots empty: a killed writer may have left a socket that
+ * would then be a stranger's.
+ */
+static int clear_id(const struct registry *registry, uint32_t id)
+{
+	int r = kernel_counters_reset(registry->maps.fd[MAP_COUNTERS], id);
+
+	for (uint32_t slot = SLOT(id, 0, 0); slot <= SLOT(id, 1, 1) && !r; slot++) {
+		r = kernel_slot_clear(registry->maps.fd[MAP_SOCKETS], slot);
+		if (!r || r == -ENOENT)
+			r = kernel_group_clear(registry->maps.fd[MAP_GROUPS], slot);
+		if (r == -ENOENT)
+			r = 0;
+	}
+	return r;
+}
+
 /* A free id whose counters start at 0. */
 static int new_id(struct registry *registry, const char *name, uint32_t *next)
 {
@@ -72,7 +90,7 @@ static int new_id(struct registry *registry, const char *name, uint32_t *next)
 		++*next;
 	if (*next == REGISTRY_SIZE)
 		return -ENOSPC;
-	r = kernel_counters_reset(registry->maps.fd[MAP_COUNTERS], *next);
+	r = clear_id(registry, *next);
 	if (r < 0)
 		return r;
 	set_name(&registry->entries[*next], name);

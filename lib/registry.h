@@ -25,7 +25,7 @@ int registry_find(const struct registry *registry, const char *name);
 
 /*
  * Gives every service of @rs its id; new ones get a free id with empty
- * counters. -ENOSPC: no id is free.
+ * counters and slots. -ENOSPC: no id is free.
  */
 int registry_assign(struct registry *registry, struct anybind_ruleset *rs);
 

@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "error.h"
+#include "system.h"
 #include "text.h"
 
 /* A path within the folder; longer than any that state_init() lets pass. */
@@ -39,7 +40,7 @@ static int failed(struct anybind_report *report, int code, const char *what, con
 		return report_error(report, -EPERM, "Run it as root, with sudo for example.",
 				    "not permitted to %s %s", what, path);
 	return report_error(report, code, NULL, "cannot %s %s: %s", what, path,
-			    strerrordesc_np(-code));
+			    report_errno(code));
 }
 
 static const char *pin_path(char ret[PIN_MAX], const char *path, const char *name)
@@ -57,6 +58,22 @@ static const char *generation_path(char ret[PIN_MAX], const char *path, uint32_t
 
 	snprintf(name, sizeof(name), "g%" PRIu32, program_id);
 	return pin_path(ret, path, name);
+}
+
+static void parent_path(char ret[PATH_MAX], const struct state *state)
+{
+	snprintf(ret, PATH_MAX, "%s", state->path);
+	*strrchr(ret, '/') = '\0';
+}
+
+static int check_owners(const struct state *state, struct anybind_report *report)
+{
+	char parent[PATH_MAX];
+	int r;
+
+	parent_path(parent, state);
+	r = system_check_owner(parent, report);
+	return r < 0 ? r : system_check_owner(state->path, report);
 }
 
 /* ---- clearing up ---- */
@@ -229,8 +246,7 @@ static void clear_siblings(const struct state *state)
 	_cleanup_closedir_ DIR *dir = NULL;
 	const struct dirent *entry;
 
-	snprintf(parent, sizeof(parent), "%s", state->path);
-	*strrchr(parent, '/') = '\0';
+	parent_path(parent, state);
 	dir = opendir(parent);
 	while (dir && (entry = readdir(dir))) {
 		_cleanup_close_ int lock = -1;
@@ -263,8 +279,7 @@ static int make_folders(const struct state *state, struct anybind_report *report
 {
 	char parent[PATH_MAX];
 
-	snprintf(parent, sizeof(parent), "%s", state->path);
-	*strrchr(parent, '/') = '\0';
+	parent_path(parent, state);
 	if (mkdir(parent, 0700) < 0 && errno != EEXIST)
 		return failed(report, -errno, "make", parent);
 	if (mkdir(state->path, 0700) < 0 && errno != EEXIST)
@@ -288,6 +303,11 @@ int state_lock(struct state *state, struct anybind_report *report)
 	if (r < 0)
 		return failed(report, r, "lock", state->path);
 	state->lock = r;
+	r = check_owners(state, report);
+	if (r < 0) {
+		close(take_fd(&state->lock));
+		return r;
+	}
 	clear_folder(state->path);
 	clear_siblings(state);
 	return 0;
@@ -357,11 +377,18 @@ int state_read(const struct state *state, struct current *ret, struct anybind_re
 {
 	struct current c = CURRENT_NONE;
 	bool attached = false;
-	int r = -ENOENT;
+	int r = check_owners(state, report);
 
+	if (r < 0)
+		return r;
 	for (int try = 0; try < READ_TRIES; try++) {
 		r = read_once(state, &c);
 		attached = c.link >= 0;
+		if (r == -EUCLEAN)
+			report_error(report, r,
+				     "`anybind unload` clears it away; then apply the rules again.",
+				     "state in %s is damaged: a pin is not what it is named",
+				     state->path);
 		if (!r)
 			r = table_open(&c.table, c.image, c.image_size, report);
 		if (!r) {
@@ -445,7 +472,7 @@ int state_replace(const struct state *state, const struct current *current,
 		return report_error(report, r, "Try again.",
 				    "cannot move the dispatcher to its new rules: %s",
 				    r == -EPERM ? "another program changed the link meanwhile"
-						: strerrordesc_np(-r));
+						: report_errno(r));
 	}
 	remove_generation(
 		generation_path(path, state->path, current->generation.program_id));

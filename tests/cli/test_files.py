@@ -141,6 +141,7 @@ def test_errors_in_a_file_come_before_the_namespace(command, rules):
                                    ("register", "web", "--fd", "0", "--fd=1"),
                                    ("register", "web", "--listen-fds"),
                                    ("unregister", "web", "udp", "-6"),
+                                   ("agent",),
                                    ("explain", "udp", "[::1]:1", "[::1]:2", "dev", "lo")])
 def test_namespace_that_does_not_exist(words):
     """Every command that looks at a namespace says so, and takes -n before and behind."""

@@ -63,12 +63,21 @@ MISTAKES = [
     ("register web --pid 1 tcp 192.0.2.1:65536", 'register: "192.0.2.1:65536" is no address with '
      "a port, such as 192.0.2.1:80 or [2001:db8::1]:80"),
     ("register web --pid 1 tcp 192.0.2.1:80 x", 'register: "x" is too much'),
+    ("agent now", 'agent: "now" is too much'),
+    ("agent --policy=", "--policy: FILE is empty"),
+    ("agent --socket a --socket b", "--socket is given twice"),
     ("unregister", "unregister: SERVICE is missing"),
     ("unregister web icmp", 'unregister: "icmp" is neither tcp nor udp'),
     ("unregister web -4 -6", "unregister: -4 and -6 exclude each other; without them both are "
      "meant"),
     ("unregister web -46", "unregister: -4 and -6 exclude each other; without them both are "
      "meant"),
+    ("run", "run: SERVICE is missing"),
+    ("run web", "run: COMMAND is missing"),
+    ("run web --", "run: COMMAND is missing"),
+    ("run web nginx -g daemon", 'unknown option "-g" in "-g"'),
+    ("run web --bind= -- true", "--bind: STATEMENT is empty"),
+    ("run web --only sctp -- true", 'run: "sctp" is not of the form "udp" or "tcp 192.0.2.1:80"'),
     ("explain", "explain: PROTO is missing"),
     ("explain tcp", "explain: SRC:PORT is missing"),
     ("explain tcp 192.0.2.1:1", "explain: DST:PORT is missing"),

@@ -117,11 +117,12 @@ while True:
 """
 
 
-def activated(machines, addresses, *words, names=()):
+def activated(machines, addresses, *words, names=(), before=()):
     """
     `anybind WORDS` with TCP sockets that systemd-socket-activate binds and passes.
     As with a service manager, they stay open when it ends: a server answers on the
-    first. Returns anybind's exit code and what it said.
+    first. Returns anybind's exit code and what it said. `before`: a command that is to
+    run it.
     """
     command = ["systemd-socket-activate"]
     for address in addresses:
@@ -136,7 +137,7 @@ def activated(machines, addresses, *words, names=()):
         echo $? >>said
         exec python3 -c "$answer"
         """
-    command += ["sh", "-c", script, "sh", ANSWER, os.environ["ANYBIND"], *words]
+    command += ["sh", "-c", script, "sh", ANSWER, *before, os.environ["ANYBIND"], *words]
     process = machines.server.start(*command, cwd=machines.folder)
     wait_until(lambda: machines.listens(process, addresses[0]), process)
     # It starts the command at the first connection, which is then served.

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+UNITS = {"anybind-agent.service", "anybind-agent.socket", "anybind-register@.service"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 PROGRAM = r"""
@@ -94,13 +95,27 @@ def test_everything_is_there(installed):
     for file in ("sbin/anybind", "include/anybind.h", "share/man/man5/anybind-rules.5"):
         assert (installed / file).is_file(), file
     assert os.access(installed / "sbin/anybind", os.X_OK)
+    for page in ("man5/anybind-policy.5", "man7/anybind-systemd.7"):
+        assert (installed / "share/man" / page).is_file(), page
+    units = installed / "lib/systemd/system"
+    assert {unit.name for unit in units.iterdir()} == UNITS
+    for unit in UNITS - {"anybind-agent.socket"}:
+        assert "\nExecStart=/opt/anybind/sbin/anybind " in (units / unit).read_text()
     library = library_folder(installed)
     assert (library / "libanybind.a").is_file()
     assert (library / "libanybind.so").resolve().name.startswith("libanybind.so.0.")
     assert (library / "libanybind.so.0").is_symlink()
+    assert (library / "anybind/libanybind-preload.so").is_file()
     # Nothing of the tests or the build.
     assert {path.name for path in (installed / "sbin").iterdir()} == {"anybind"}
     assert not (installed / "bin").exists()
+
+
+def test_installed_program_finds_what_it_preloads(installed):
+    """In the program is the place that the library has without DESTDIR."""
+    library = library_folder(installed) / "anybind/libanybind-preload.so"
+    place = "/" + str(library.relative_to(installed.parents[1]))
+    assert place.encode() + b"\0" in (installed / "sbin/anybind").read_bytes()
 
 
 def test_installed_program_runs(installed):

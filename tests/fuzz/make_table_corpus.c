@@ -13,7 +13,7 @@
 #include "table.h"
 
 #define SEEDS 16
-#define SEED_MAX 8192
+#define SEED_MAX 16384
 
 /* The image of as many statements as fit into a small file. */
 static void *make_image(uint64_t seed, size_t *ret_size)
