@@ -220,7 +220,7 @@ enum anybind_commit_flags {
  * Puts @ruleset in force in one step, loading the dispatcher where none is:
  * until the step every packet sees the old rules, from it on the new ones.
  * Devices are resolved in the namespace. Dangerous consequences are warned of
- * in @report. -EPERM: see ANYBIND_FORCE. -ENODEV: no such device. -ENOSPC:
+ * in @report. -EPERM: see ANYBIND_FORCE. -ENODEV: no such device. -E2BIG, -ENOSPC:
  * too large.
  */
 int anybind_commit(struct anybind *anybind, const struct anybind_ruleset *ruleset,

@@ -185,12 +185,81 @@ static int done(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
 
+/*
+ * A writer that is killed may leave a socket in a slot that nothing names. An
+ * id that is given to a new service must not bring it along.
+ */
+static void test_left_socket_is_no_heirloom(void **state)
+{
+	_cleanup_close_ int stranger = world_socket(IPPROTO_TCP, "127.0.0.1:80", 0);
+	struct current current = CURRENT_NONE;
+	uint64_t cookie;
+	int sockets;
+
+	(void)state;
+	api_apply(a, "drop tcp 192.0.2.0/24 1\n");
+	assert_int_equal(dispatcher_read(a, &current, NULL), 0);
+	sockets = current.maps.fd[MAP_SOCKETS];
+	for (uint32_t id = 0; id < 4; id++)
+		assert_int_equal(kernel_slot_set(sockets, SLOT(id, 0, 0), stranger), 0);
+	api_apply(a, "bind heir tcp 192.0.2.0/24 1000\n");
+	assert_in_range(id_of("heir"), 0, 3);
+	assert_int_equal(kernel_slot_cookie(sockets, SLOT(id_of("heir"), 0, 0), &cookie), -ENOENT);
+	traffic_expect_refusal(IPPROTO_TCP, V4 ":1000");
+	current_close(&current);
+}
+
+/* Nor must it come to light when the group that took its place is unregistered. */
+static void test_left_socket_behind_a_group(void **state)
+{
+	const struct anybind_register_options weighted = { .size = sizeof(weighted), .weight = 7 };
+	_cleanup_close_ int stranger = world_socket(IPPROTO_TCP, "127.0.0.1:80", 0);
+	_cleanup_close_ int server = world_socket(IPPROTO_TCP, "127.0.0.1:81", 0);
+	struct current current = CURRENT_NONE;
+	struct anybind_sockets *sockets;
+
+	(void)state;
+	api_apply(a, "bind web tcp 192.0.2.0/24 1000\n");
+	assert_int_equal(anybind_sockets_of_fds(a, &sockets, &server, 1, NULL), 0);
+	assert_int_equal(anybind_register(a, "web", sockets, &weighted, NULL), 0);
+	anybind_sockets_free(sockets);
+	assert_int_equal(dispatcher_read(a, &current, NULL), 0);
+	assert_int_equal(kernel_slot_set(current.maps.fd[MAP_SOCKETS], SLOT(id_of("web"), 0, 0),
+					 stranger), 0);
+	current_close(&current);
+	traffic_expect_arrival(IPPROTO_TCP, V4 ":1000", server);
+	assert_int_equal(anybind_unregister(a, "web", 0, 0, 0, NULL), 1);
+	traffic_expect_refusal(IPPROTO_TCP, V4 ":1000");
+}
+
+/* What cannot be read may be open: then the service keeps its id. */
+static void test_unreadable_keeps_its_id(void **state)
+{
+	const struct anybind_register_options weighted = { .size = sizeof(weighted), .weight = 7 };
+	_cleanup_close_ int server = world_socket(IPPROTO_TCP, "127.0.0.1:81", 0);
+	struct anybind_sockets *sockets;
+	int id;
+
+	(void)state;
+	api_apply(a, "bind web tcp 192.0.2.0/24 1000\n");
+	assert_int_equal(anybind_sockets_of_fds(a, &sockets, &server, 1, NULL), 0);
+	assert_int_equal(anybind_register(a, "web", sockets, &weighted, NULL), 0);
+	anybind_sockets_free(sockets);
+	id = id_of("web");
+	world_run("rm %s/s*-*", a->state.path);
+	api_apply(a, "bind other tcp 192.0.2.0/24 1000\n");
+	assert_int_equal(id_of("web"), id);
+	assert_int_not_equal(id_of("other"), id);
+	traffic_expect_refusal(IPPROTO_TCP, V4 ":1000");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_ids_are_stable),	  TEST(test_counters_survive),
 		TEST(test_registration_outlives_rules), TEST(test_ids_are_reused_clean),
-		TEST(test_as_many_as_can_be),
+		TEST(test_as_many_as_can_be),	  TEST(test_left_socket_is_no_heirloom),
+		TEST(test_left_socket_behind_a_group), TEST(test_unreadable_keeps_its_id),
 	};
 
 	if (!world_enter())

@@ -363,6 +363,50 @@ static void test_descriptors(void **state)
 	}
 }
 
+/* A pin that somebody replaced by another is told of, whatever it is. */
+static void test_pins_replaced(void **state)
+{
+	struct anybind_report *report = anybind_report_new();
+	_cleanup_close_ int map = bpf_map_create(BPF_MAP_TYPE_HASH, "other", 4, 4, 1, NULL);
+	_cleanup_free_ char *path = NULL;
+	struct anybind_ruleset *rs;
+
+	(void)state;
+	api_apply(a, "bind web tcp 192.0.2.0/24 80\n");
+	path = generation_pin("table");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(bpf_obj_pin(map, path), 0);
+	assert_int_equal(anybind_rules(a, &rs, report), -EUCLEAN);
+	assert_int_equal(anybind_report_count(report), 1);
+	world_assert_message(report, 0, a->state.path, "damaged", NULL);
+	assert_int_equal(anybind_unload(a, NULL), 0);
+	anybind_report_free(report);
+}
+
+/* In a bpffs that is open to all, somebody may make our folder before we do. */
+static void test_folders_of_others(void **state)
+{
+	static const char *const folders[] = { API_BPFFS "/anybind", NULL };
+	struct anybind_report *report = anybind_report_new();
+	struct anybind_ruleset *rs;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		const char *folder = folders[i] ? folders[i] : a->state.path;
+
+		api_apply(a, "bind web tcp 192.0.2.0/24 80\n");
+		assert_int_equal(chown(folder, 1000, 1000), 0);
+		assert_int_equal(anybind_rules(a, &rs, report), -EPERM);
+		world_assert_message(report, 2 * i, folder, "belongs to uid 1000", NULL);
+		assert_int_equal(anybind_begin(a, report), -EPERM);
+		world_assert_message(report, 2 * i + 1, folder, "belongs to uid 1000", NULL);
+		assert_int_equal(chown(folder, 0, 0), 0);
+		assert_int_equal(anybind_unload(a, NULL), 0);
+		expect_nothing();
+	}
+	anybind_report_free(report);
+}
+
 static int fresh(void **state)
 {
 	(void)state;
@@ -387,6 +431,7 @@ int main(void)
 		TEST(test_other_layout),      TEST(test_stale_generations),
 		TEST(test_state_without_link), TEST(test_pins_removed),
 		TEST(test_namespace_gone),    TEST(test_descriptors),
+		TEST(test_pins_replaced),     TEST(test_folders_of_others),
 	};
 
 	if (!world_enter())
