@@ -3,9 +3,12 @@
 # The front door; Meson does the work. `make help` lists what there is.
 
 PREFIX ?= /usr/local
+# Meson's own choice is lib64 on a Debian without dpkg-dev, where ld.so does not look.
+LIBDIR ?= lib
 DESTDIR ?=
 BUILD ?= build
-MESON_FLAGS ?=
+# tests/run makes builds of its own.
+MESON_FLAGS ?= -Dtests=disabled
 
 # Under sudo, what is built belongs to whom the sources belong to.
 OWNER := $(shell stat -c %u .)
@@ -22,7 +25,7 @@ build: deps $(BUILD)/build.ninja ## The same
 	$(AS_OWNER) ninja -C $(BUILD)
 
 $(BUILD)/build.ninja: | deps
-	$(AS_OWNER) meson setup --prefix $(abspath $(PREFIX)) $(MESON_FLAGS) $(BUILD)
+	$(AS_OWNER) meson setup --prefix $(abspath $(PREFIX)) --libdir $(LIBDIR) $(MESON_FLAGS) $(BUILD)
 
 demo: root build ## Show it at work, with real servers, in namespaces of its own (root)
 	ANYBIND=$(BUILD)/cli/anybind demo/run
@@ -31,10 +34,10 @@ test: root deps ## Run every check and test, in namespaces of their own (root)
 	tests/run
 
 bench: root build ## Measure it, in namespaces of its own (root)
-	bench/run
+	BUILD=$(BUILD) bench/run
 
-install: build ## Install under DESTDIR and PREFIX (/usr/local)
-	$(AS_OWNER) meson configure -Dprefix=$(abspath $(PREFIX)) $(BUILD)
+install: build ## Install under DESTDIR, PREFIX (/usr/local) and LIBDIR (lib)
+	$(AS_OWNER) meson configure -Dprefix=$(abspath $(PREFIX)) -Dlibdir=$(LIBDIR) $(BUILD)
 	$(AS_OWNER) ninja -C $(BUILD)
 	meson install --quiet --no-rebuild -C $(BUILD) $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 	$(if $(DESTDIR),,ldconfig)

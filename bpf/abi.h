@@ -157,8 +157,46 @@ struct table_header {
 	struct table_params params;
 };
 
-/* Slots in the socket map: four for each service id. */
+/*
+ * Slots in the socket map. Each service id has one of its own for each family
+ * and protocol, and a pool is there for services of several sockets.
+ */
 #define SLOT(id, udp, v6) ((id) << 2 | (udp) << 1 | (v6))
+#define SLOTS_OWN (4 * (VERDICT_ID_MASK + 1))
+#define SLOTS_POOL 65536
+#define SLOTS (SLOTS_OWN + SLOTS_POOL)
+
+/*
+ * A service of several sockets of one family and protocol has a group, found
+ * by its own slot in a map of maps; without one, its own slot alone counts.
+ * The group is an array, replaced as a whole and never changed:
+ *
+ *	0	mask of the table (its size - 1), index of its first place
+ *	1	members that flows may go to, all members
+ *	2…	members: slot, weight and GROUP_*; those with a weight first, then
+ *		those that stand by, then the drained
+ *	first…	table: slot, 0
+ *
+ * A flow's hash picks a place. Where that socket cannot take it, members that
+ * flows may go to are tried in turn.
+ */
+struct group_element {
+	__u32 a, b;
+};
+
+#define GROUP_HEAD 2
+#define GROUP_WEIGHT 0xffff
+/* Of a reuseport group whose other member has the weight: takes over if that is gone. */
+#define GROUP_STANDBY 0x10000
+
+/* What is remembered of the socket in a slot, for people. */
+struct slot_record {
+	__u64 cookie; /* of the socket that this is about; 0: nothing */
+	__u64 since;  /* CLOCK_REALTIME, seconds */
+	__u32 uid;    /* who registered it */
+	__u32 pid;    /* 0: not by a process's id */
+	char how[24]; /* "pid", "fd", …; NUL-terminated */
+};
 
 /* Counters of one service on one CPU; one cache line. */
 struct counters {
@@ -178,6 +216,7 @@ struct registry_entry {
 
 _Static_assert(sizeof(struct line4) == 64 && sizeof(struct line6) == 64, "one cache line");
 _Static_assert(sizeof(struct counters) == 64, "one cache line");
+_Static_assert(sizeof(struct slot_record) == 48, "no padding");
 _Static_assert(sizeof(struct table_header) == 96 + sizeof(struct table_params), "no padding");
 _Static_assert(sizeof(struct table_params) == 32 + 2 * (24 + LEVELS_MAX * 24), "no padding");
 

@@ -7,6 +7,7 @@
  */
 #include <linux/bpf.h>
 #include <linux/in.h>
+#include <stdbool.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -14,9 +15,13 @@
 #include "lookup.h"
 
 #define AF_INET 2
+#define ENOENT 2
 #define EAFNOSUPPORT 97
 #define EPROTOTYPE 91
 #define ESOCKTNOSUPPORT 94
+
+/* 2^64 divided by the golden ratio */
+#define HASH_MUL 0x9e3779b97f4a7c15ull
 
 /* Of this generation. Reads of it are constants to the verifier. */
 const volatile struct table_params params;
@@ -33,10 +38,33 @@ struct {
 /* The rest belongs to the namespace and outlives generations. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKMAP);
-	__uint(max_entries, 4 * (VERDICT_ID_MASK + 1));
+	__uint(max_entries, SLOTS);
 	__type(key, __u32);
 	__type(value, __u64);
 } sockets SEC(".maps");
+
+struct group {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__uint(key_size, 4);
+	__uint(value_size, sizeof(struct group_element));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, SLOTS_OWN);
+	__type(key, __u32);
+	__array(values, struct group);
+} groups SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SLOTS);
+	__type(key, __u32);
+	__type(value, struct slot_record);
+} records SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -220,9 +248,111 @@ static __always_inline __u32 classify(struct bpf_sk_lookup *ctx)
 	return action >> ACTION_SHIFT;
 }
 
-static __always_inline void count_error(struct counters *c, long err)
+/* ---- sockets ---- */
+
+#define NO_SOCKET (-ENOENT)
+
+/* 0, NO_SOCKET, or what bpf_sk_assign() says. */
+static __always_inline long assign(struct bpf_sk_lookup *ctx, __u32 slot)
+{
+	struct bpf_sock *sk = bpf_map_lookup_elem(&sockets, &slot);
+	long err;
+
+	if (!sk)
+		return NO_SOCKET;
+	err = bpf_sk_assign(ctx, sk, 0);
+	bpf_sk_release(sk);
+	return err;
+}
+
+/* The same number for all packets of a flow. */
+static __always_inline __u32 flow_hash(const struct bpf_sk_lookup *ctx)
+{
+	__u64 x = (__u64)ctx->remote_port << 16 | ctx->local_port;
+
+	if (ctx->family == AF_INET) {
+		x ^= (__u64)ctx->remote_ip4 << 32;
+		x = (x ^ ctx->local_ip4) * HASH_MUL;
+	} else {
+		x = (x ^ ctx->remote_ip6[0] ^ (__u64)ctx->remote_ip6[1] << 32) * HASH_MUL;
+		x = (x ^ x >> 32 ^ ctx->remote_ip6[2] ^ (__u64)ctx->remote_ip6[3] << 32) * HASH_MUL;
+		x = (x ^ x >> 32 ^ ctx->local_ip6[0] ^ (__u64)ctx->local_ip6[1] << 32) * HASH_MUL;
+		x = (x ^ x >> 32 ^ ctx->local_ip6[2] ^ (__u64)ctx->local_ip6[3] << 32) * HASH_MUL;
+	}
+	x = (x ^ x >> 32) * HASH_MUL;
+	return x >> 32;
+}
+
+static __always_inline const struct group_element *group_element(__u32 group, __u32 index)
+{
+	void *elements = bpf_map_lookup_elem(&groups, &group);
+
+	return elements ? bpf_map_lookup_elem(elements, &index) : NULL;
+}
+
+/* Tries the members of a group in turn, from any one on. */
+struct turn {
+	struct bpf_sk_lookup *ctx;
+	__u32 group, next, n;
+	__s32 err;
+};
+
+static long try_member(__u64 i, struct turn *turn)
+{
+	const struct group_element *member;
+
+	turn->next = turn->next + 1 < turn->n ? turn->next + 1 : 0;
+	member = group_element(turn->group, GROUP_HEAD + turn->next);
+	if (!member)
+		return 1;
+	turn->err = assign(turn->ctx, member->a);
+	return !turn->err;
+}
+
+/*
+ * A socket of a group. The error of the socket that the flow belongs to, if no
+ * other could take it either.
+ */
+__noinline int assign_group(struct bpf_sk_lookup *ctx, __u32 group)
+{
+	const struct group_element *head = group_element(group, 0), *counts, *place;
+	__u32 hash = flow_hash(ctx);
+	struct turn turn = { .ctx = ctx, .group = group };
+	long err = NO_SOCKET;
+
+	if (!head)
+		return NO_SOCKET;
+	place = group_element(group, head->b + (hash & head->a));
+	if (place)
+		err = assign(ctx, place->a);
+	if (!err)
+		return 0;
+	counts = group_element(group, 1);
+	if (!counts || !counts->a)
+		return err;
+	turn.n = counts->a;
+	turn.next = hash % turn.n;
+	turn.err = err;
+	bpf_loop(turn.n, try_member, &turn, 0);
+	return turn.err ? err : 0;
+}
+
+static __always_inline long assign_slot(struct bpf_sk_lookup *ctx, __u32 slot)
+{
+	if (bpf_map_lookup_elem(&groups, &slot))
+		return assign_group(ctx, slot);
+	return assign(ctx, slot);
+}
+
+static __always_inline void count(struct counters *c, long err)
 {
 	switch (err) {
+	case 0:
+		c->steered++;
+		break;
+	case NO_SOCKET:
+		c->missing++;
+		break;
 	case -EAFNOSUPPORT:
 		c->eafnosupport++;
 		break;
@@ -237,39 +367,21 @@ static __always_inline void count_error(struct counters *c, long err)
 	}
 }
 
-/* Gives the packet to the service's socket, or to its policy where there is none. */
+/* Gives the packet to a socket of the service, or to its policy where there is none. */
 static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 verdict)
 {
 	__u32 id = verdict >> VERDICT_ID_SHIFT & VERDICT_ID_MASK;
-	__u32 slot = SLOT(id, ctx->protocol == IPPROTO_UDP, ctx->family != AF_INET);
+	bool udp = ctx->protocol == IPPROTO_UDP, v6 = ctx->family != AF_INET;
 	struct counters *c = bpf_map_lookup_elem(&counters, &id);
-	struct bpf_sock *sk = bpf_map_lookup_elem(&sockets, &slot);
-	long err;
+	long err = assign_slot(ctx, SLOT(id, udp, v6));
 
-	if (!c)
-		goto unusable;
-	if (!sk && ctx->family == AF_INET) {
-		/* A dual-stack socket serves IPv4 too. */
-		slot = SLOT(id, ctx->protocol == IPPROTO_UDP, 1);
-		sk = bpf_map_lookup_elem(&sockets, &slot);
-	}
-	if (!sk) {
-		c->missing++;
-		goto no_socket;
-	}
-	err = bpf_sk_assign(ctx, sk, 0);
-	bpf_sk_release(sk);
-	if (!err) {
-		c->steered++;
+	if (err == NO_SOCKET && !v6) /* a dual-stack socket serves IPv4 too */
+		err = assign_slot(ctx, SLOT(id, udp, 1));
+	if (c)
+		count(c, err);
+	if (!err)
 		return SK_PASS;
-	}
-	count_error(c, err);
-no_socket:
 	return verdict & VERDICT_MISSING_PASS ? SK_PASS : SK_DROP;
-unusable:
-	if (sk)
-		bpf_sk_release(sk);
-	return SK_DROP;
 }
 
 SEC("sk_lookup")

@@ -347,7 +347,14 @@ static int serve(struct session *s)
 	r = find_sockets(s, &sockets, report);
 	if (r < 0)
 		return r;
-	r = anybind_register(s->agent->anybind, s->service, sockets, report);
+	r = anybind_register(s->agent->anybind, s->service, sockets,
+			     &(struct anybind_register_options){
+				     .size = sizeof(struct anybind_register_options),
+				     .how = "agent",
+				     .uid = s->peer.uid,
+				     .on_behalf = true,
+			     },
+			     report);
 	if (r < 0)
 		return refuse_by_report(s, report, r, -1);
 	log_registered(s, sockets, report);

@@ -109,15 +109,42 @@ static int find_sockets(struct context *context, struct anybind *anybind,
 	return sockets_of_manager(context, anybind, ret_sockets);
 }
 
+static int read_weight(struct context *context, struct anybind_register_options *ret)
+{
+	const char *weight = context->options.weight;
+	int number;
+
+	if (!weight)
+		return 0;
+	if (word_number(weight, 0, ANYBIND_WEIGHT_MAX, &number) < 0)
+		return context_usage(context, "register: --weight: \"%s\" is not a number from 0 to %d",
+				     weight, ANYBIND_WEIGHT_MAX);
+	ret->weight = (unsigned int)number;
+	ret->drain = !number;
+	return 0;
+}
+
+static const char *source_name(const struct options *options)
+{
+	return options->pid ? "pid" : options->fds.n ? "fd" : "listen-fds";
+}
+
 static int run(struct context *context)
 {
 	_cleanup_anybind_ struct anybind *anybind = NULL;
 	_cleanup_(sockets_freep) struct anybind_sockets *sockets = NULL;
+	struct anybind_register_options registration = {
+		.size = sizeof(registration),
+		.add = context->options.add,
+		.how = source_name(&context->options),
+	};
 	struct choice choice = {0};
 	json_t *result, *list;
 	int r;
 
 	r = check_options(context, &choice);
+	if (!r)
+		r = read_weight(context, &registration);
 	if (r < 0)
 		return r;
 	r = context_open(context, &anybind);
@@ -126,7 +153,8 @@ static int run(struct context *context)
 	r = find_sockets(context, anybind, &choice, &sockets);
 	if (r < 0)
 		return r;
-	r = anybind_register(anybind, context->argv[0], sockets, context->report);
+	r = anybind_register(anybind, context->argv[0], sockets,
+			     &registration, context->report);
 	if (r < 0)
 		return r;
 	result = context_changed(context, true);
@@ -160,10 +188,18 @@ const struct command cmd_register = {
 	.summary = "give a service its sockets",
 	.description =
 		"Registers sockets for a service: TCP sockets that listen and UDP sockets that are "
-		"bound and not connected. A service has at most one for each of TCP and UDP over "
-		"IPv4 and IPv6; a new one takes the place of the old one in one step. An IPv6 "
-		"socket that is not v6-only gets IPv4 packets too where there is no IPv4 socket. "
-		"For a reuseport group one of its sockets stands for all.\n\n"
+		"bound and not connected. A new one takes the place of those that the service has "
+		"for the same of TCP and UDP and of IPv4 and IPv6, in one step; with `--add` it "
+		"stands beside them. An IPv6 socket that is not v6-only gets IPv4 packets too "
+		"where there is no IPv4 socket. Of a reuseport group all sockets that are found "
+		"are registered: one gets the flows, which the kernel spreads over the group, the "
+		"others take over if that one is closed.\n\n"
+		"Several sockets share the flows in proportion to their weights, by a hash of "
+		"addresses and ports: a flow stays with its socket while the sockets stay, and one "
+		"that is added or taken away moves no more flows than its share. A socket that is "
+		"closed or does not listen any more is skipped. Registering a socket again, with "
+		"`--add`, changes its weight; `--weight 0` drains it: it gets no new flows, and "
+		"connections that exist go on.\n\n"
 		"The registration ends when the socket is closed, so a server that restarts has to "
 		"be registered anew, unless its sockets are kept open by a service manager. A "
 		"service that is new is declared by this. The dispatcher is loaded first where "
@@ -192,6 +228,13 @@ const struct command cmd_register = {
 			{"listen-fds", 0, OPTION_FLAG, NULL,
 			 "Take the file descriptors that a service manager passed.",
 			 OPTION(listen_fds)},
+			{"add", 'a', OPTION_FLAG, NULL,
+			 "Beside the sockets that the service has, not in their place.",
+			 OPTION(add)},
+			{"weight", 'w', OPTION_TEXT, "W",
+			 "Share of flows beside other sockets, 0 to 1000; 1 where not given, 0 for "
+			 "no new flows.",
+			 OPTION(weight)},
 			{NULL},
 		},
 	.examples =
@@ -199,6 +242,8 @@ const struct command cmd_register = {
 			{"anybind register web --pid \"$(systemctl show -P MainPID nginx)\" tcp "
 			 "0.0.0.0:80",
 			 "One of the sockets of a running server."},
+			{"anybind register web --pid 812 tcp 0.0.0.0:80 --add --weight 3",
+			 "One more, which gets three times as many flows as one of weight 1."},
 			{"ExecStart=anybind register web --listen-fds",
 			 "In a unit of Type=oneshot, with Sockets=web.socket."},
 			{NULL},

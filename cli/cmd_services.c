@@ -30,7 +30,7 @@ static json_t *service_document(const struct anybind_service_info *service)
 	json_t *document = must(json_object()), *sockets = must(json_array());
 
 	for (size_t i = 0; i < service->n_sockets; i++)
-		json_add(sockets, socket_document(&service->sockets[i]));
+		json_add(sockets, member_document(&service->sockets[i]));
 	json_put(document, "name", json_text(service->name));
 	json_put(document, "missing", json_text(missing_name(service->missing_pass)));
 	json_put(document, "rules", must(json_integer(service->rules)));
@@ -61,14 +61,34 @@ static int run(struct context *context)
 	return 0;
 }
 
+/* What sets a socket off from one that is alone, live and of weight 1. */
+static void print_share(const json_t *socket)
+{
+	double share = json_real_value(json_object_get(socket, "share"));
+	const char *state = json_member(socket, "state");
+
+	if (strcmp(state, "live"))
+		print_bold(", %s", state);
+	if (json_flag(socket, "standby"))
+		print_text(", stands by");
+	else if (share < 1 || json_number(socket, "weight") != 1)
+		print_text(", weight %" JSON_INTEGER_FORMAT " (%.1f %%)",
+			   json_number(socket, "weight"), 100 * share);
+}
+
 static void print_socket(const json_t *socket)
 {
 	json_int_t members = json_number(socket, "members");
+	const char *how = json_member(socket, "how");
+	char since[TIME_TEXT_MAX];
 
 	socket_print(socket);
+	print_share(socket);
 	print_text(", cookie %" JSON_INTEGER_FORMAT, json_number(socket, "cookie"));
 	if (json_flag(socket, "reuseport"))
 		print_text(", reuseport group of %" JSON_INTEGER_FORMAT, members);
+	if (how)
+		print_text(", by %s since %s", how, time_text(json_number(socket, "since"), since));
 	print_end();
 }
 

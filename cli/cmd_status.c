@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include <stdio.h>
-#include <time.h>
 
 #include "commands.h"
 #include "context.h"
+#include "show.h"
 
 static void status_freep(struct anybind_status **status)
 {
@@ -92,15 +92,12 @@ static void print_bytes(json_int_t bytes)
 
 static void print_dispatcher(const json_t *result)
 {
-	time_t changed = json_number(result, "changed");
-	struct tm tm;
-	char text[64] = "at a time unknown";
+	char text[TIME_TEXT_MAX];
 
-	if (localtime_r(&changed, &tm))
-		strftime(text, sizeof(text), "%F %T", &tm);
 	print_label("dispatcher");
 	print_line("loaded, generation %" JSON_INTEGER_FORMAT ", changed %s",
-		   json_number(result, "generation"), text);
+		   json_number(result, "generation"),
+		   time_text(json_number(result, "changed"), text));
 }
 
 static void print_device(const json_t *device)

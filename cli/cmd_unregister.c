@@ -53,7 +53,7 @@ static int run(struct context *context)
 	if (r < 0)
 		return r;
 	list = find_sockets(anybind, name, protocol, family);
-	r = anybind_unregister(anybind, name, protocol, family, context->report);
+	r = anybind_unregister(anybind, name, protocol, family, 0, context->report);
 	if (r < 0) {
 		json_decref(list);
 		return r;

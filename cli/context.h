@@ -10,6 +10,9 @@
 /* Where the kernel's state is kept; the name of an environment variable. */
 #define CONTEXT_BPFFS "ANYBIND_BPFFS"
 
+/* The library that `anybind run` preloads, where it is not the installed one; likewise. */
+#define CONTEXT_PRELOAD "ANYBIND_PRELOAD"
+
 struct context {
 	const struct command *command; /* NULL: none was named */
 	struct options options;
@@ -18,6 +21,8 @@ struct context {
 	struct anybind_report *report;
 	struct output output;
 	bool usage; /* the command line is at fault */
+	/* How the program that the command ran has ended, as of wait(2); 0 without one. */
+	int wait_status;
 };
 
 /* The command line is wrong: says so, with the usage. Only the first one counts. */

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "context.h"
 #include "help.h"
@@ -110,6 +113,24 @@ static int act(struct context *context)
 	return run_command(context);
 }
 
+/* As the program that was run has ended: with its status, or by the same signal. */
+static int end_likewise(int wait_status)
+{
+	int number = WTERMSIG(wait_status);
+	sigset_t set;
+
+	if (WIFEXITED(wait_status))
+		return WEXITSTATUS(wait_status);
+	/* If there is a core, it is the program's. */
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+	signal(number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	raise(number);
+	return 128 + number; /* process 1 of a namespace is not killed so */
+}
+
 int main(int argc, char *argv[])
 {
 	struct context context = {0};
@@ -130,5 +151,5 @@ int main(int argc, char *argv[])
 	options_release(&context.options);
 	if (context.usage)
 		return EXIT_USAGE;
-	return r < 0 || written < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return r < 0 || written < 0 ? EXIT_FAILURE : end_likewise(context.wait_status);
 }

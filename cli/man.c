@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "commands.h"
 #include "context.h"
 #include "help.h"
 
@@ -131,6 +132,7 @@ static void put_filled(const char *text)
 {
 	struct filler filler = {0};
 
+	text += strspn(text, " \n");
 	while (*text) {
 		size_t len = put_reference(&filler, text);
 
@@ -272,6 +274,9 @@ static void put_environment(void)
 	puts(".It Ev " CONTEXT_BPFFS);
 	put_filled("A mounted bpffs to keep the dispatchers' state in, instead of "
 		   "`" ANYBIND_BPFFS "`.");
+	puts(".It Ev " CONTEXT_PRELOAD);
+	put_filled("The library that `anybind run` preloads, instead of the one that was "
+		   "installed.");
 	puts(".It Ev NO_COLOR");
 	put_filled("If set and not empty, text is not emphasised. It never is where the output is "
 		   "no terminal.");
@@ -334,7 +339,7 @@ static void put_see_also(void)
 	for (; commands[n] && n < ARRAY_SIZE(sorted); n++)
 		sorted[n] = commands[n];
 	qsort(sorted, n, sizeof(sorted[0]), by_name);
-	puts(".Sh SEE ALSO");
+	puts(".Sh SEE ALSO\n.Xr libanybind 3 ,\n.Xr anybind-rules 5 ,");
 	for (size_t i = 0; i < n; i++)
 		printf(".Xr anybind-%s 8 ,\n", sorted[i]->name);
 	puts(".Xr ip-netns 8");
@@ -388,7 +393,10 @@ static void put_command(const struct command *command)
 	puts(".Pp\nThe options common to all commands are in\n.Xr anybind 8 .");
 	puts(".Sh EXIT STATUS\nSee\n.Xr anybind 8 .");
 	put_examples(command->examples);
-	puts(".Sh SEE ALSO\n.Xr anybind 8");
+	puts(".Sh SEE ALSO");
+	if (!strcmp(command->group, cmd_apply.group))
+		puts(".Xr anybind-rules 5 ,");
+	puts(".Xr anybind 8");
 }
 
 int main(int argc, char *argv[])

@@ -65,6 +65,17 @@ static int append(struct option_numbers *numbers, int number)
 	return 0;
 }
 
+static int append_text(struct option_texts *texts, const char *text)
+{
+	const char **values = reallocarray(texts->values, texts->n + 1, sizeof(*values));
+
+	if (!values)
+		return -ENOMEM;
+	values[texts->n++] = text;
+	texts->values = values;
+	return 0;
+}
+
 /* @value: NULL for a flag. An option given twice is a mistake, not a change of mind. */
 static int store(const struct option_row *row, struct options *options, const char *value,
 		 char **ret_error)
@@ -90,6 +101,10 @@ static int store(const struct option_row *row, struct options *options, const ch
 	case OPTION_NUMBERS:
 		r = store_number(row, value, &number, ret_error);
 		return r < 0 ? r : append(member, number);
+	case OPTION_TEXTS:
+		if (!*value)
+			return error(ret_error, "--%s: %s is empty", row->name, row->metavar);
+		return append_text(member, value);
 	}
 	return -EINVAL;
 }
@@ -194,5 +209,8 @@ int option_read(struct options *options, const struct option_row *const tables[2
 void options_release(struct options *options)
 {
 	free(options->fds.values);
+	free(options->binds.values);
+	free(options->only.values);
 	options->fds = (struct option_numbers){0};
+	options->binds = options->only = (struct option_texts){0};
 }

@@ -11,6 +11,11 @@ struct option_numbers {
 	size_t n;
 };
 
+struct option_texts {
+	const char **values; /* the strings are argv's */
+	size_t n;
+};
+
 /* All options, global ones and those of commands, as given. */
 struct options {
 	bool help, version, json, verbose;
@@ -21,6 +26,9 @@ struct options {
 	bool listen_fds;
 	const char *policy, *socket;
 	bool ipv4, ipv6;
+	bool add;
+	const char *weight; /* a number */
+	struct option_texts binds, only;
 };
 
 enum option_type {
@@ -28,6 +36,7 @@ enum option_type {
 	OPTION_TEXT,	/* const char *, not empty */
 	OPTION_NUMBER,	/* int, from ->min up */
 	OPTION_NUMBERS, /* struct option_numbers; the option may be repeated */
+	OPTION_TEXTS,	/* struct option_texts, none empty; the option may be repeated */
 };
 
 struct option_row {

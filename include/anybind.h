@@ -188,6 +188,13 @@ int anybind_open(struct anybind **ret_anybind, const struct anybind_options *opt
 void anybind_close(struct anybind *anybind);
 
 /*
+ * socket(2) in the handle's namespace; returns a descriptor that is closed on
+ * exec. (SIOCGSKNS gives the namespace itself, for setns(2).)
+ */
+int anybind_netns_socket(struct anybind *anybind, int domain, int type, int protocol,
+			 struct anybind_report *report);
+
+/*
  * Takes the namespace's write lock, waiting for other writers, and clears up
  * what a killed writer left. Held until anybind_end() or anybind_close().
  * Every function below that writes takes it for itself where it is not held;
@@ -221,6 +228,12 @@ int anybind_commit(struct anybind *anybind, const struct anybind_ruleset *rulese
 
 /* ---- sockets ---- */
 
+enum anybind_socket_state {
+	ANYBIND_SOCKET_LIVE,
+	ANYBIND_SOCKET_SHUT_DOWN, /* registered, but it does not listen or is connected */
+	ANYBIND_SOCKET_GONE,	  /* closed; its place is skipped */
+};
+
 struct anybind_socket_info {
 	int family;	       /* AF_INET or AF_INET6 */
 	int protocol;	       /* IPPROTO_TCP or IPPROTO_UDP */
@@ -230,9 +243,18 @@ struct anybind_socket_info {
 	unsigned int members;  /* sockets of that group that are known; else 1 */
 	pid_t pid;	       /* a process that holds it, or 0 */
 	const char *program;   /* that process's name, or NULL */
+
+	/* Of registered sockets, as anybind_services() shows them: */
+	enum anybind_socket_state state;
+	unsigned int weight;   /* 0: gets no new flows */
+	bool standby;	       /* takes over if its reuseport group's other member is gone */
+	double share;	       /* of the service's flows of this family and protocol, 0 to 1 */
+	uint64_t since;	       /* registered at, CLOCK_REALTIME seconds; 0: not known */
+	const char *how;       /* "pid", "fd", …; NULL: not known */
+	uid_t by_uid;	       /* who registered it */
 };
 
-/* Sockets fit to be registered, at most one for each family and protocol. */
+/* Sockets fit to be registered, at most one (or one reuseport group) for each family and protocol. */
 struct anybind_sockets;
 
 /*
@@ -259,19 +281,37 @@ size_t anybind_sockets_count(const struct anybind_sockets *sockets);
 const struct anybind_socket_info *anybind_sockets_get(const struct anybind_sockets *sockets,
 						      size_t i);
 
-/*
- * Registers @sockets for @service, which comes into being if it is new; each
- * replaces the service's socket of its family and protocol in one step.
- */
-int anybind_register(struct anybind *anybind, const char *service,
-		     const struct anybind_sockets *sockets, struct anybind_report *report);
+#define ANYBIND_WEIGHT_MAX 1000
+
+struct anybind_register_options {
+	size_t size;
+	bool add;	     /* beside the sockets that are there, not in their place */
+	unsigned int weight; /* share of flows beside others, to ANYBIND_WEIGHT_MAX; 0: 1 */
+	bool drain;	     /* weight 0: no new flows */
+	const char *how;     /* for people, up to 23 bytes; NULL: "library" */
+	uid_t uid;	     /* on whose behalf; only with .on_behalf */
+	bool on_behalf;
+};
 
 /*
- * Takes back the registration of @protocol (0: both) and @family (0: both).
- * Returns how many went. -ENOENT: there were none.
+ * Registers @sockets for @service, which comes into being if it is new; each
+ * replaces the service's sockets of its family and protocol in one step or,
+ * with .add, stands beside them. A socket that is there already gets the new
+ * weight. All sockets of a reuseport group are registered, one of them to get
+ * flows, which the kernel spreads over the group, the others to stand by.
+ * @options: NULL for defaults. -ENOSPC: more sockets than there are slots.
+ */
+int anybind_register(struct anybind *anybind, const char *service,
+		     const struct anybind_sockets *sockets,
+		     const struct anybind_register_options *options,
+		     struct anybind_report *report);
+
+/*
+ * Takes back the registration of @protocol (0: both) and @family (0: both), and
+ * of @cookie (0: all). Returns how many went. -ENOENT: there were none.
  */
 int anybind_unregister(struct anybind *anybind, const char *service, int protocol, int family,
-		       struct anybind_report *report);
+		       uint64_t cookie, struct anybind_report *report);
 
 /* ---- registering without privilege, by an agent ---- */
 
@@ -310,7 +350,7 @@ struct anybind_service_info {
 	bool missing_pass;
 	size_t rules; /* rules that steer to it */
 	size_t n_sockets;
-	const struct anybind_socket_info *sockets; /* registered and alive */
+	const struct anybind_socket_info *sockets; /* registered */
 	struct anybind_counters counters;
 };
 

@@ -209,12 +209,12 @@ static int addition_init(struct addition *add)
 	size_t devices = a->n_devices + b->n_devices + 1;
 
 	add->sum.rules = malloc((a->n_rules + b->n_rules + 1) * sizeof(struct rule));
-	add->sum.services = malloc(services * sizeof(struct service));
-	add->sum.devices = malloc(devices * sizeof(struct device));
-	add->services_a = malloc(services * sizeof(uint32_t));
-	add->services_b = malloc(services * sizeof(uint32_t));
-	add->devices_a = malloc(devices * sizeof(uint32_t));
-	add->devices_b = malloc(devices * sizeof(uint32_t));
+	add->sum.services = calloc(services, sizeof(struct service));
+	add->sum.devices = calloc(devices, sizeof(struct device));
+	add->services_a = calloc(services, sizeof(uint32_t));
+	add->services_b = calloc(services, sizeof(uint32_t));
+	add->devices_a = calloc(devices, sizeof(uint32_t));
+	add->devices_b = calloc(devices, sizeof(uint32_t));
 	add->fresh = malloc((b->n_rules + 1) * sizeof(uint32_t));
 	add->origin = malloc((b->n_rules + 1) * sizeof(uint32_t));
 	if (!add->sum.rules || !add->sum.services || !add->sum.devices || !add->services_a ||

@@ -179,8 +179,9 @@ static void add_length(bool v6, uint32_t len, uint32_t *words)
 static int add_sources_node(struct builder *builder, bool v6, const struct entries *entries,
 			    uint32_t other, uint32_t *ret_action)
 {
-	uint32_t node[6 + 5 * 128], n_lengths = 0, line0, lines, at;
+	uint32_t node[6 + 5 * 128], line0, lines, at;
 	bool used[129] = { false };
+	size_t n_lengths = 0;
 	__u64 mul;
 	int r = lines_add(&builder->lines, v6, entries, &line0, &lines, &mul);
 
@@ -191,7 +192,7 @@ static int add_sources_node(struct builder *builder, bool v6, const struct entri
 	for (uint32_t len = 128; len > 0; len--)
 		if (used[len])
 			add_length(v6, len, node + 6 + 5 * n_lengths++);
-	node[0] = NODE_SOURCES | n_lengths << NODE_SHIFT;
+	node[0] = NODE_SOURCES | (uint32_t)n_lengths << NODE_SHIFT;
 	node[1] = other;
 	node[2] = line0;
 	node[3] = lines;

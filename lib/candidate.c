@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "error.h"
 #include "text.h"
 
 #ifndef SO_NETNS_COOKIE
@@ -102,7 +103,7 @@ static int check_kind(int fd, struct candidate *c, struct refusal *ret)
 		return refuse_family(family, ret);
 	if ((r = get_int(fd, SO_TYPE, &type)) < 0 || (r = get_int(fd, SO_PROTOCOL, &protocol)) < 0)
 		return candidate_refuse(ret, r, true, "", "cannot ask for its protocol: %s",
-					strerror(-r));
+					report_errno(r));
 	c->sock.info.family = family;
 	c->sock.info.protocol = protocol;
 	if ((type == SOCK_STREAM && protocol == IPPROTO_TCP) ||
@@ -169,7 +170,7 @@ static int check_state(int fd, struct candidate *c, struct refusal *ret)
 	r = is_tcp ? get_int(fd, SO_ACCEPTCONN, &listens) : 0;
 	if (r < 0)
 		return candidate_refuse(ret, r, true, "", "%s: cannot ask whether it listens: %s",
-					name, strerror(-r));
+					name, report_errno(r));
 	if (is_tcp && listens)
 		return 0;
 	r = check_connected(fd, name, is_tcp, ret);
@@ -232,7 +233,7 @@ int candidate_examine(const struct netns *ns, int fd, struct candidate *ret,
 	    (r = get_int(fd, SO_BINDTOIFINDEX, &ifindex)) < 0 ||
 	    (r = get_u64(fd, SO_NETNS_COOKIE, &netns_cookie)) < 0)
 		return candidate_refuse(ret_refusal, r, true, "",
-					"cannot ask for the socket's options: %s", strerror(-r));
+					"cannot ask for the socket's options: %s", report_errno(r));
 	c.sock.info.reuseport = reuseport;
 	c.ifindex = (uint32_t)ifindex;
 	text_of_endpoint((struct sockaddr *)&c.address, c.sock.address);

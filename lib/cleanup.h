@@ -16,7 +16,7 @@ static inline void cleanup_freep(void *p)
 }
 
 /* Keeps errno, so that `return -errno` may stand after the scope's last call. */
-static inline void cleanup_closep(int *fd)
+static inline void cleanup_closep(const int *fd)
 {
 	int saved = errno;
 

@@ -177,7 +177,7 @@ static int check_depth(const struct compiled *c, size_t split, struct anybind_re
 	struct depths depths = { c, at };
 
 	if (!at)
-		return -ENOMEM;
+		return report_oom(report);
 	for (size_t i = first; i < n_words; i += n) {
 		at[i] = node_depth(&depths, i >= split, i, &n);
 		if (at[i] > WALK_STEPS_MAX)
@@ -225,41 +225,46 @@ static int too_large(struct anybind_report *report, const struct anybind_ruleset
 			    IMAGE_MAX >> 20);
 }
 
+/* Tables, nodes and layout; what is wrong is reported. */
+static int build(struct compiled *c, struct anybind_report *report)
+{
+	const struct anybind_ruleset *rs = c->builder.rs;
+	size_t n_v4 = 0, split;
+	int r;
+
+	while (n_v4 < rs->n_rules && rs->rules[n_v4].family == 4)
+		n_v4++;
+	r = builder_add_verdicts(&c->builder);
+	if (!r && n_v4)
+		r = compile_family(c, rs->rules, n_v4, false, &c->header.params.v4);
+	split = c->builder.nodes.n;
+	if (!r && n_v4 < rs->n_rules)
+		r = compile_family(c, rs->rules + n_v4, rs->n_rules - n_v4, true,
+				   &c->header.params.v6);
+	if (r < 0)
+		return r == -E2BIG ? too_large(report, rs) : report_oom(report);
+	r = check_depth(c, split, report);
+	if (r < 0)
+		return r;
+	lay_out(c);
+	return c->header.size <= IMAGE_MAX ? 0 : too_large(report, rs);
+}
+
 int compile(struct compiled **ret, const struct anybind_ruleset *rs, struct anybind_report *report)
 {
 	struct compiled *c = calloc(1, sizeof(*c));
-	size_t n_v4 = 0, split = 0;
 	int r;
 
 	if (!c)
 		return report_oom(report);
 	c->builder.rs = rs;
-	while (n_v4 < rs->n_rules && rs->rules[n_v4].family == 4)
-		n_v4++;
-	r = builder_add_verdicts(&c->builder);
-	if (!r)
-		r = compile_family(c, rs->rules, n_v4, false, &c->header.params.v4);
-	if (!r) {
-		split = c->builder.nodes.n;
-		r = compile_family(c, rs->rules + n_v4, rs->n_rules - n_v4, true,
-				   &c->header.params.v6);
+	r = build(c, report);
+	if (r < 0) {
+		compile_free(c);
+		return r;
 	}
-	if (!r)
-		r = check_depth(c, split, report);
-	if (!r) {
-		lay_out(c);
-		if (c->header.size <= IMAGE_MAX) {
-			*ret = c;
-			return 0;
-		}
-		r = too_large(report, rs);
-	} else if (r == -E2BIG && !anybind_report_count(report)) {
-		too_large(report, rs);
-	} else if (r == -ENOMEM) {
-		report_oom(report);
-	}
-	compile_free(c);
-	return r;
+	*ret = c;
+	return 0;
 }
 
 void compile_free(struct compiled *c)

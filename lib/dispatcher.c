@@ -11,7 +11,7 @@
 #include "error.h"
 #include "facts.h"
 #include "guard.h"
-#include "registry.h"
+#include "members.h"
 #include "system.h"
 
 /* ---- handles ---- */
@@ -35,9 +35,12 @@ static int open_state(struct anybind *a, bool mount, struct anybind_report *repo
 int anybind_open(struct anybind **ret_anybind, const struct anybind_options *options,
 		 struct anybind_report *report)
 {
-	struct anybind *a = calloc(1, sizeof(*a));
-	int r;
+	int r = options ? report_struct(options, sizeof(*options), "anybind_options", report) : 0;
+	struct anybind *a;
 
+	if (r < 0)
+		return r;
+	a = calloc(1, sizeof(*a));
 	if (!a)
 		return report_oom(report);
 	a->ns.fd = -1;
@@ -68,6 +71,17 @@ void anybind_close(struct anybind *a)
 	netns_close(&a->ns);
 	free((char *)a->bpffs);
 	free(a);
+}
+
+int anybind_netns_socket(struct anybind *a, int domain, int type, int protocol,
+			 struct anybind_report *report)
+{
+	int fd = netns_socket(&a->ns, domain, type, protocol);
+
+	if (fd < 0)
+		report_error(report, fd, NULL, "cannot make a socket in the network namespace: %s",
+			     strerrordesc_np(-fd));
+	return fd;
 }
 
 int anybind_begin(struct anybind *a, struct anybind_report *report)
@@ -101,11 +115,12 @@ static void current_closep(struct current *current)
 int dispatcher_read(struct anybind *a, struct current *ret, struct anybind_report *report)
 {
 	int r = a->has_bpffs ? state_read(&a->state, ret, report) : -ENOENT;
+	char where[NETNS_TEXT_MAX];
 
 	if (r == -ENOENT)
 		report_error(report, r,
 			     "`anybind load` loads one; so does the first rule or registration.",
-			     "no dispatcher is loaded in namespace %s", a->ns.name);
+			     "no dispatcher is loaded in %s", netns_text(&a->ns, where));
 	return r;
 }
 
@@ -118,6 +133,7 @@ int dispatcher_read(struct anybind *a, struct current *ret, struct anybind_repor
 static int resolve_devices(const struct anybind *a, struct anybind_ruleset *rs,
 			   const struct anybind_ruleset *before, struct anybind_report *report)
 {
+	char where[NETNS_TEXT_MAX];
 	int failed = 0;
 
 	for (size_t i = 0; i < rs->n_devices; i++) {
@@ -126,7 +142,7 @@ static int resolve_devices(const struct anybind *a, struct anybind_ruleset *rs,
 
 		if (r < 0)
 			return report_error(report, r, NULL, "cannot look up interface %s: %s",
-					    device->name, strerrordesc_np(-r));
+					    device->name, report_errno(r));
 		device->ifindex = r;
 		if (r)
 			continue;
@@ -137,8 +153,8 @@ static int resolve_devices(const struct anybind *a, struct anybind_ruleset *rs,
 				       "interface %s is gone; rules name it", device->name);
 		else
 			failed = report_error(report, -ENODEV, "`ip link` lists what there is.",
-					      "no interface %s in namespace %s", device->name,
-					      a->ns.name);
+					      "no interface %s in %s", device->name,
+					      netns_text(&a->ns, where));
 	}
 	return failed;
 }
@@ -164,7 +180,7 @@ static int no_id(int code, struct anybind_report *report)
 				    "the services in force and those to come are more than %d",
 				    ANYBIND_SERVICES_MAX);
 	return report_error(report, code, NULL, "cannot read the registry of services: %s",
-			    strerrordesc_np(-code));
+			    report_errno(code));
 }
 
 static int check(const struct anybind *a, const struct registry *registry,
@@ -173,7 +189,7 @@ static int check(const struct anybind *a, const struct registry *registry,
 {
 	_cleanup_free_ uint64_t *cookies = NULL;
 	size_t n = 0;
-	int r = registry ? registry_cookies(registry, &cookies, &n) : 0;
+	int r = registry ? members_cookies(&a->state, registry, &cookies, &n) : 0;
 
 	if (r < 0)
 		return no_id(r, report);
@@ -224,7 +240,7 @@ static int replace(struct anybind *a, struct current *current, struct registry *
 
 	if (r == -ENOSPC) {
 		/* Writers that failed or were killed may have left ids that nothing uses. */
-		registry_collect(registry, before);
+		members_collect(&a->state, registry, before);
 		r = registry_assign(registry, rs);
 	}
 	if (r < 0)
@@ -233,7 +249,7 @@ static int replace(struct anybind *a, struct current *current, struct registry *
 	if (!r)
 		r = state_replace(&a->state, current, &generation, report);
 	if (!r)
-		registry_collect(registry, rs);
+		members_collect(&a->state, registry, rs);
 	generation_close(&generation);
 	return r;
 }
@@ -256,8 +272,11 @@ int anybind_commit(struct anybind *a, const struct anybind_ruleset *ruleset, uns
 	_cleanup_(registry_closep) struct registry registry = { 0 };
 	_cleanup_(endp) struct anybind *begun = NULL;
 	bool force = flags & ANYBIND_FORCE;
-	int r = anybind_begin(a, report);
+	int r;
 
+	if (flags & ~(unsigned int)ANYBIND_FORCE)
+		return report_error(report, -EINVAL, NULL, "unknown flags: %#x", flags);
+	r = anybind_begin(a, report);
 	if (r < 0)
 		return r;
 	begun = a;

@@ -12,7 +12,7 @@
 #endif
 
 /* Kernel dumps fill at most 32 KiB at a time. */
-#define DUMP_BUFFER (32 * 1024)
+#define DUMP_BUFFER ((size_t)32 << 10)
 /* A dump that a change interrupted is begun anew; a namespace so busy is not believed. */
 #define DUMP_TRIES 10
 

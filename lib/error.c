@@ -133,6 +133,35 @@ void report_detail(struct anybind_report *report, const char *detail)
 	report->newest->message.detail = report->newest->detail;
 }
 
+/* "Not supported", of which there are three, and this is the kernel's own. */
+#define ENOTSUPP_ 524
+
+const char *report_errno(int code)
+{
+	const char *text =
+		code == -ENOTSUPP_ ? strerrordesc_np(EOPNOTSUPP) : strerrordesc_np(-code);
+
+	return text ? text : "an error without a name";
+}
+
+int report_struct(const void *options, size_t known, const char *what,
+		  struct anybind_report *report)
+{
+	const char *bytes = options;
+	size_t size;
+
+	memcpy(&size, options, sizeof(size));
+	if (size < known)
+		return report_error(report, -EINVAL, NULL, "the size in struct %s is %zu, not %zu",
+				    what, size, known);
+	for (size_t i = known; i < size; i++)
+		if (bytes[i])
+			return report_error(report, -E2BIG, "Use a newer libanybind.",
+					    "struct %s has members that anybind %s does not know",
+					    what, anybind_version());
+	return 0;
+}
+
 int report_oom(struct anybind_report *report)
 {
 	struct entry *entry = new_entry(report, ANYBIND_ERROR);

@@ -26,6 +26,19 @@ void report_warning(struct anybind_report *report, const char *hint, const char 
 /* Attaches long evidence (a verifier log) to the newest message; copied. */
 void report_detail(struct anybind_report *report, const char *detail);
 
+/*
+ * What @code, a negative errno, means: a constant string, never NULL. The
+ * kernel lets out values of its own that the C library has no words for.
+ */
+const char *report_errno(int code);
+
+/*
+ * A struct that a caller filled in and that starts with its own size: at least
+ * @known bytes, and what a later version added is 0. -EINVAL, -E2BIG.
+ */
+int report_struct(const void *options, size_t known, const char *what,
+		  struct anybind_report *report);
+
 /* -ENOMEM, said. */
 int report_oom(struct anybind_report *report);
 

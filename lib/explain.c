@@ -39,6 +39,7 @@ void anybind_explanation_free(struct anybind_explanation *explanation)
 
 /* The question, and what is needed to answer it. */
 struct question {
+	const struct anybind *anybind;
 	const struct anybind_ruleset *rs;
 	const struct table *table;
 	const struct generation *generation;
@@ -141,6 +142,8 @@ static int list_candidates(struct explanation *e, const struct question *q,
 	_cleanup_free_ const struct rule **rules = NULL;
 	size_t n = 0;
 
+	if (!q->rs->rules)
+		return 0;
 	for (size_t i = 0; i < q->rs->n_rules; i++)
 		n += covers_destination(q, &q->rs->rules[i]);
 	rules = calloc(n + 1, sizeof(*rules));
@@ -226,22 +229,55 @@ static uint32_t table_verdict(const struct question *q, uint32_t ifindex)
 			    q->run.src, ifindex);
 }
 
-/* The slot and cookie of the socket that a verdict leads to; cookie 0: none. */
-static uint64_t socket_of(const struct question *q, uint32_t verdict, uint32_t *ret_slot)
+/* The sockets that a verdict may lead to; one of them is the flow's. */
+struct choice {
+	uint32_t own; /* the service's own slot for them */
+	uint64_t *cookies;
+	size_t n;
+};
+
+/* Those of one own slot that are open and get flows. */
+static int choose_own(const struct question *q, uint32_t own, struct choice *ret)
+{
+	struct members members;
+	int r = members_read(&q->anybind->state, q->registry, own, &members);
+
+	if (r < 0)
+		return r;
+	*ret = (struct choice){own, calloc(members.n + 1, sizeof(*ret->cookies)), 0};
+	if (!ret->cookies)
+		r = -ENOMEM;
+	for (size_t i = 0; i < members.n && !r; i++)
+		if (members.v[i].weight || members.v[i].standby)
+			ret->n += !kernel_slot_cookie(q->registry->maps.fd[MAP_SOCKETS],
+						      members.v[i].slot, &ret->cookies[ret->n]);
+	members_free(&members);
+	return r;
+}
+
+static int choose(const struct question *q, uint32_t verdict, struct choice *ret)
 {
 	uint32_t id = verdict >> VERDICT_ID_SHIFT & VERDICT_ID_MASK;
-	uint64_t cookie = 0;
+	bool udp = q->run.proto == IPPROTO_UDP;
+	int r;
 
+	*ret = (struct choice){0};
 	if ((verdict & VERDICT_KIND) != VERDICT_SERVICE)
 		return 0;
-	*ret_slot = SLOT(id, q->run.proto == IPPROTO_UDP, q->run.family == 6);
-	if (kernel_slot_cookie(q->registry->maps.sockets, *ret_slot, &cookie) < 0 &&
-	    q->run.family == 4) {
-		*ret_slot = SLOT(id, q->run.proto == IPPROTO_UDP, 1);
-		if (kernel_slot_cookie(q->registry->maps.sockets, *ret_slot, &cookie) < 0)
-			cookie = 0;
-	}
-	return cookie;
+	r = choose_own(q, SLOT(id, udp, q->run.family == 6), ret);
+	if (r < 0 || ret->n || q->run.family == 6)
+		return r;
+	free(ret->cookies); /* a dual-stack socket serves IPv4, too */
+	*ret = (struct choice){0};
+	return choose_own(q, SLOT(id, udp, 1), ret);
+}
+
+static bool may_choose(const struct choice *choice, uint64_t cookie)
+{
+	for (size_t i = 0; i < choice->n; i++)
+		if (choice->cookies[i] == cookie)
+			return true;
+	return false;
 }
 
 /* What the kernel should do with a verdict whose service has no usable socket. */
@@ -252,34 +288,41 @@ static bool passes_without_socket(uint32_t verdict)
 	return (verdict & VERDICT_KIND) == VERDICT_PASS;
 }
 
+/* What came of the kernel's test run. */
+struct trial {
+	enum anybind_kernel_check check;
+	int error;	 /* of the run itself */
+	bool refused;	 /* it went without any of the sockets that are there */
+	uint64_t cookie; /* of the socket that it chose */
+};
+
 /*
- * Compares one test run with @verdict, whose socket is @cookie. A socket that
- * the kernel refuses (IPv6 only, shut down) counts as agreement: the policy
- * for a missing one decides, and *ret_refused says so.
+ * Compares a test run with @verdict and its sockets. Sockets that the kernel
+ * refuses (IPv6 only, shut down) count as agreement: the policy for a missing
+ * one decides, and .refused says so.
  */
-static enum anybind_kernel_check compare(const struct question *q, uint32_t verdict,
-					 uint64_t cookie, bool *ret_refused, int *ret_error)
+static struct trial try(const struct question *q, uint32_t verdict, const struct choice *choice)
 {
 	struct test_run run = q->run;
+	struct trial trial = {ANYBIND_CHECK_DISAGREES, 0, false, 0};
 	int r = kernel_test_run(q->generation->program, &run);
 
-	*ret_refused = false;
-	*ret_error = r;
-	if (r == -EOPNOTSUPP && cookie) {
-		*ret_error = 0;
-		return ANYBIND_CHECK_GROUP;
+	if (r == -EOPNOTSUPP && choice->n) {
+		trial.check = ANYBIND_CHECK_GROUP;
+	} else if (r < 0) {
+		trial.error = r;
+	} else if (run.cookie) {
+		trial.cookie = run.cookie;
+		if (run.pass && may_choose(choice, run.cookie))
+			trial.check = ANYBIND_CHECK_AGREES;
+	} else if (run.pass == passes_without_socket(verdict)) {
+		trial.check = ANYBIND_CHECK_AGREES;
+		trial.refused = choice->n;
 	}
-	if (r < 0)
-		return ANYBIND_CHECK_DISAGREES;
-	if (cookie && run.cookie == cookie && run.pass)
-		return ANYBIND_CHECK_AGREES;
-	if (run.cookie || run.pass != passes_without_socket(verdict))
-		return ANYBIND_CHECK_DISAGREES;
-	*ret_refused = cookie;
-	return ANYBIND_CHECK_AGREES;
+	return trial;
 }
 
-static void say_check(struct explanation *e, const struct question *q, int error, bool refused)
+static void say_check(struct explanation *e, const struct question *q, const struct trial *trial)
 {
 	const char *device = q->ifindex ? " (without the interface, which a test run cannot have)"
 					: "";
@@ -287,16 +330,16 @@ static void say_check(struct explanation *e, const struct question *q, int error
 	switch (e->public.check) {
 	case ANYBIND_CHECK_AGREES:
 		snprintf(e->check_text, REASON_MAX, "a test run of the program comes to the same%s%s", device,
-			 refused ? "; the kernel refuses the registered socket for this packet" : "");
+			 trial->refused ? "; the kernel refuses the registered socket for this packet" : "");
 		break;
 	case ANYBIND_CHECK_GROUP:
 		snprintf(e->check_text, REASON_MAX,
 			 "a test run of the program chose a socket of a reuseport group%s", device);
 		break;
 	case ANYBIND_CHECK_DISAGREES:
-		if (error)
+		if (trial->error)
 			snprintf(e->check_text, REASON_MAX, "the test run of the program failed: %s",
-				 strerrordesc_np(-error));
+				 report_errno(trial->error));
 		else
 			snprintf(e->check_text, REASON_MAX,
 				 "a test run of the program came to something else%s", device);
@@ -304,35 +347,52 @@ static void say_check(struct explanation *e, const struct question *q, int error
 	e->public.check_text = e->check_text;
 }
 
-static void answer_from_kernel(struct explanation *e, const struct question *q,
-			       const struct census *census)
+/* The socket that the packet goes to: the kernel's choice or, for another verdict, any. */
+static void name_socket(struct explanation *e, const struct choice *choice,
+			const struct trial *trial, const struct census *census)
 {
-	uint32_t verdict = expected_verdict(q, q->dev), slot = 0, ignored = 0;
+	uint64_t cookie = choice->n ? choice->cookies[0] : 0;
+
+	if (trial && trial->check == ANYBIND_CHECK_AGREES && trial->cookie)
+		cookie = trial->cookie;
+	e->public.missing = !cookie || (trial && trial->refused);
+	if (!cookie)
+		return;
+	census_describe(census, choice->own, cookie, &e->socket, &e->socket_text);
+	e->public.socket = &e->socket;
+}
+
+static int answer_from_kernel(struct explanation *e, const struct question *q,
+			      const struct census *census)
+{
 	/* A test run has no interface: what is compared is the answer without one. */
-	uint32_t plain = expected_verdict(q, 0);
-	bool refused = false;
-	int error = 0;
+	uint32_t verdict = expected_verdict(q, q->dev), plain = expected_verdict(q, 0);
+	struct trial trial = {ANYBIND_CHECK_DISAGREES, 0, false, 0};
+	struct choice choice = {0};
+	int r = 0;
 
 	e->public.check = ANYBIND_CHECK_DISAGREES;
 	if (table_verdict(q, q->ifindex) != verdict || table_verdict(q, 0) != plain) {
 		snprintf(e->check_text, REASON_MAX, "the compiled table and the rules differ");
 		e->public.check_text = e->check_text;
-		return;
+		return 0;
 	}
-	for (int try = 0; try < TRIES && e->public.check == ANYBIND_CHECK_DISAGREES; try++)
-		e->public.check =
-			compare(q, plain, socket_of(q, plain, &ignored), &refused, &error);
-	say_check(e, q, error, refused);
-	if (verdict != plain)
-		refused = false;
-	if ((verdict & VERDICT_KIND) != VERDICT_SERVICE)
-		return;
-	e->socket.cookie = socket_of(q, verdict, &slot);
-	e->public.missing = !e->socket.cookie || refused;
-	if (!e->socket.cookie)
-		return;
-	census_describe(census, slot, e->socket.cookie, &e->socket, &e->socket_text);
-	e->public.socket = &e->socket;
+	for (int i = 0; i < TRIES && trial.check == ANYBIND_CHECK_DISAGREES && !r; i++) {
+		free(choice.cookies);
+		r = choose(q, plain, &choice);
+		if (!r)
+			trial = try(q, plain, &choice);
+	}
+	e->public.check = trial.check;
+	say_check(e, q, &trial);
+	if (verdict != plain && !r) {
+		free(choice.cookies);
+		r = choose(q, verdict, &choice);
+	}
+	if (!r && (verdict & VERDICT_KIND) == VERDICT_SERVICE)
+		name_socket(e, &choice, verdict == plain ? &trial : NULL, census);
+	free(choice.cookies);
+	return r;
 }
 
 /* ---- the question ---- */
@@ -352,12 +412,30 @@ static void split_address(const struct sockaddr_storage *address, uint8_t ret_ad
 	*ret_port = ntohs(*ret_family == 6 ? v6->sin6_port : v4->sin_port);
 }
 
+static int check_address(const struct sockaddr_storage *address, struct anybind_report *report)
+{
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+
+	if (address->ss_family != AF_INET && address->ss_family != AF_INET6)
+		return report_error(report, -EAFNOSUPPORT, NULL,
+				    "an address of the flow is neither IPv4 nor IPv6");
+	if (address->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+		return report_error(report, -EINVAL, "Give the IPv4 address.",
+				    "an IPv4-mapped IPv6 address stands for IPv4 and is in no "
+				    "packet");
+	return 0;
+}
+
 static int ask(const struct anybind *a, const struct anybind_flow *flow, struct question *q,
 	       struct anybind_report *report)
 {
 	uint8_t source_family;
-	int r;
+	int r = check_address(&flow->source, report);
 
+	if (!r)
+		r = check_address(&flow->destination, report);
+	if (r < 0)
+		return r;
 	split_address(&flow->destination, q->run.dst, &q->run.dst_port, &q->run.family);
 	split_address(&flow->source, q->run.src, &q->run.src_port, &source_family);
 	if (source_family != q->run.family)
@@ -371,11 +449,12 @@ static int ask(const struct anybind *a, const struct anybind_flow *flow, struct 
 		return 0;
 	r = facts_ifindex(&a->ns, flow->dev);
 	if (r <= 0) {
-		char quoted[QUOTED_MAX];
+		char quoted[QUOTED_MAX], where[NETNS_TEXT_MAX];
 
 		return report_error(report, r ? r : -ENODEV, "`ip link` lists what there is.",
-				    "no interface %s in namespace %s",
-				    text_quote(flow->dev, strlen(flow->dev), quoted), a->ns.name);
+				    "no interface %s in %s",
+				    text_quote(flow->dev, strlen(flow->dev), quoted),
+				    netns_text(&a->ns, where));
 	}
 	q->ifindex = r;
 	q->dev_name = flow->dev;
@@ -395,9 +474,12 @@ static int answer(struct explanation *e, const struct anybind *a, const struct q
 		r = census_take(&census, &a->ns);
 	if (r < 0)
 		return report_error(report, r, NULL, "cannot look at the namespace's sockets: %s",
-				    strerrordesc_np(-r));
-	answer_from_kernel(e, q, &census);
+				    report_errno(r));
+	r = answer_from_kernel(e, q, &census);
 	census_free(&census);
+	if (r < 0)
+		return report_error(report, r, NULL, "cannot look at the service's sockets: %s",
+				    report_errno(r));
 	if (e->public.check != ANYBIND_CHECK_DISAGREES)
 		return 0;
 	return report_error(report, -EUCLEAN,
@@ -423,14 +505,14 @@ int anybind_explain(struct anybind *a, const struct anybind_flow *flow,
 	if (!r)
 		r = table_ruleset(&current.table, &rs, report);
 	if (!r) {
-		q = (struct question){ rs, &current.table, &current.generation, &registry };
+		q = (struct question){ a, rs, &current.table, &current.generation, &registry };
 		r = ask(a, flow, &q, report);
 	}
 	if (!r) {
 		r = registry_open(&registry, &current.maps, false);
 		if (r < 0)
 			report_error(report, r, NULL, "cannot read the registry of services: %s",
-				     strerrordesc_np(-r));
+				     report_errno(r));
 	}
 	if (!r) {
 		r = answer(e, a, &q, report);

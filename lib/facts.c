@@ -396,7 +396,7 @@ int facts_port_range(const struct netns *ns, uint16_t *ret_lo, uint16_t *ret_hi)
 	_cleanup_close_ int fd = -1;
 	uint64_t lo, hi;
 	char text[32], *gap, *end;
-	int saved, r;
+	int saved = -1, r;
 	ssize_t n;
 
 	/* /proc/sys/net shows the namespace of the thread that opens it. */

@@ -95,7 +95,7 @@ static int check_session(const struct change *c)
 	if (r < 0)
 		report_warning(c->report, NULL,
 			       "could not check whether this ssh session comes in here: %s",
-			       strerror(-r));
+			       report_errno(r));
 	if (r <= 0)
 		return 0;
 	rule = &c->after->rules[taker];
@@ -114,7 +114,7 @@ static int check_session(const struct change *c)
 static void check_not_possible(struct anybind_report *report, const char *what, int code)
 {
 	if (code < 0)
-		report_warning(report, NULL, "could not check %s: %s", what, strerror(-code));
+		report_warning(report, NULL, "could not check %s: %s", what, report_errno(code));
 }
 
 int guard_commit(const struct netns *ns, const struct anybind_ruleset *before,

@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "cleanup.h"
 #include "dispatcher.h"
@@ -28,7 +30,8 @@ int census_take(struct census *ret, const struct netns *ns)
 
 	if (r < 0)
 		return r;
-	qsort(census.listeners, census.n, sizeof(*census.listeners), by_cookie);
+	if (census.n)
+		qsort(census.listeners, census.n, sizeof(*census.listeners), by_cookie);
 	census.owners = calloc(census.n + 1, sizeof(*census.owners));
 	if (!census.owners) {
 		census_free(&census);
@@ -60,16 +63,46 @@ static void listener_text(const struct listener *l, char ret[ENDPOINT_TEXT_MAX])
 			 ret);
 }
 
-/* Sockets bound to the same place: a reuseport group where there are several. */
+static bool same_place(const struct listener *a, const struct listener *b)
+{
+	return a->family == b->family && a->protocol == b->protocol && a->port == b->port &&
+	       a->ifindex == b->ifindex && !memcmp(a->addr, b->addr, sizeof(a->addr));
+}
+
+/*
+ * Has @l, which shares its place, SO_REUSEPORT? TCP listeners share one in no
+ * other way; UDP sockets can by SO_REUSEADDR, and netlink does not tell.
+ */
+static bool has_reuseport(const struct census *census, const struct listener *l)
+{
+	const struct owner *owner = &census->owners[l - census->listeners];
+	_cleanup_close_ int fd = -1;
+	uint64_t cookie = 0;
+	int reuseport = 1;
+	socklen_t cookie_len = sizeof(cookie), len = sizeof(reuseport);
+
+	if (l->protocol == IPPROTO_TCP || !owner->pid)
+		return true;
+	fd = process_descriptor(owner);
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &cookie_len) < 0 ||
+	    cookie != l->cookie || getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuseport, &len) < 0)
+		return true;
+	return reuseport;
+}
+
+/* Sockets of @l's reuseport group, or just itself. */
 static unsigned int members(const struct census *census, const struct listener *l)
 {
-	unsigned int n = 0;
+	unsigned int places = 0, n = 0;
 
+	for (size_t i = 0; i < census->n; i++)
+		places += same_place(&census->listeners[i], l);
+	if (places == 1 || !has_reuseport(census, l))
+		return 1;
 	for (size_t i = 0; i < census->n; i++) {
 		const struct listener *m = &census->listeners[i];
 
-		n += m->family == l->family && m->protocol == l->protocol && m->port == l->port &&
-		     m->ifindex == l->ifindex && !memcmp(m->addr, l->addr, sizeof(l->addr));
+		n += same_place(m, l) && m->uid == l->uid && has_reuseport(census, m);
 	}
 	return n;
 }
@@ -78,7 +111,7 @@ void census_describe(const struct census *census, uint32_t slot, uint64_t cookie
 		     struct anybind_socket_info *ret, struct socket_text *text)
 {
 	struct listener key = { .cookie = cookie };
-	const struct listener *l = bsearch(&key, census->listeners, census->n, sizeof(key), by_cookie);
+	const struct listener *l = NULL;
 
 	*ret = (struct anybind_socket_info){
 		.family = slot & 1 ? AF_INET6 : AF_INET,
@@ -86,6 +119,8 @@ void census_describe(const struct census *census, uint32_t slot, uint64_t cookie
 		.cookie = cookie,
 		.members = 1,
 	};
+	if (census->n)
+		l = bsearch(&key, census->listeners, census->n, sizeof(key), by_cookie);
 	if (!l)
 		return;
 	listener_text(l, text->address);
@@ -107,8 +142,8 @@ struct anybind_services {
 	struct anybind_service_info *infos;
 	struct room { /* what an info points to */
 		char name[ANYBIND_NAME_MAX + 1];
-		struct anybind_socket_info sockets[4];
-		struct socket_text texts[4];
+		struct anybind_socket_info *sockets;
+		struct socket_text *texts;
 	} *rooms;
 };
 
@@ -116,6 +151,10 @@ void anybind_services_free(struct anybind_services *services)
 {
 	if (!services)
 		return;
+	for (size_t i = 0; i < services->n; i++) {
+		free(services->rooms[i].sockets);
+		free(services->rooms[i].texts);
+	}
 	free(services->infos);
 	free(services->rooms);
 	free(services);
@@ -132,28 +171,92 @@ const struct anybind_service_info *anybind_services_get(const struct anybind_ser
 	return i < services->n ? &services->infos[i] : NULL;
 }
 
-static void fill_sockets(const struct registry *registry, const struct census *census, uint32_t id,
-			 struct anybind_service_info *info, struct room *room)
-{
-	uint64_t cookie;
+/* What a listing looks at. */
+struct listing {
+	const struct anybind *anybind;
+	const struct registry *registry;
+	const struct census *census;
+	const struct slot_record *records; /* or NULL */
+};
 
-	info->sockets = room->sockets;
-	for (uint32_t slot = SLOT(id, 0, 0); slot <= SLOT(id, 1, 1); slot++) {
-		if (kernel_slot_cookie(registry->maps.sockets, slot, &cookie) < 0)
-			continue;
-		census_describe(census, slot, cookie, &room->sockets[info->n_sockets],
-				&room->texts[info->n_sockets]);
-		info->n_sockets++;
-	}
+static double share_of(const struct members *members, const struct member *member)
+{
+	size_t places = 0;
+
+	if (!members->is_group)
+		return 1;
+	for (size_t i = 0; i < members->n_table; i++)
+		places += members->table[i] == member->slot;
+	return members->n_table ? (double)places / members->n_table : 0;
 }
 
-static int fill_service(struct anybind_services *services, const struct registry *registry,
-			const struct census *census, const char *name, uint32_t id)
+static void describe_member(const struct listing *l, uint32_t own, const struct members *members,
+			    const struct member *member, struct anybind_socket_info *info,
+			    struct socket_text *text)
+{
+	const struct slot_record *record = l->records ? &l->records[member->slot] : NULL;
+	uint64_t cookie = 0;
+	bool open = !kernel_slot_cookie(l->registry->maps.fd[MAP_SOCKETS], member->slot, &cookie);
+
+	if (!open && record)
+		cookie = record->cookie;
+	census_describe(l->census, own, cookie, info, text);
+	if (!open)
+		info->state = ANYBIND_SOCKET_GONE;
+	else if (!info->address)
+		info->state = ANYBIND_SOCKET_SHUT_DOWN;
+	info->weight = member->weight;
+	info->standby = member->standby;
+	info->share = share_of(members, member);
+	if (!record || record->cookie != cookie)
+		return;
+	info->since = record->since;
+	info->by_uid = record->uid;
+	memcpy(text->how, record->how, sizeof(text->how) - 1);
+	text->how[sizeof(text->how) - 1] = '\0';
+	info->how = text->how;
+}
+
+/* The sockets of one family and protocol; @max in all, should there be more meanwhile. */
+static int add_sockets(const struct listing *l, uint32_t own, size_t max,
+		       struct anybind_service_info *info, struct room *room)
+{
+	struct members members;
+	int r = members_read(&l->anybind->state, l->registry, own, &members);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < members.n && info->n_sockets < max; i++, info->n_sockets++)
+		describe_member(l, own, &members, &members.v[i], &room->sockets[info->n_sockets],
+				&room->texts[info->n_sockets]);
+	members_free(&members);
+	return 0;
+}
+
+/* How many sockets a service has, so that their texts need not move. */
+static int count_sockets(const struct listing *l, uint32_t id, size_t *ret)
+{
+	*ret = 0;
+	for (uint32_t own = SLOT(id, 0, 0); own <= SLOT(id, 1, 1); own++) {
+		struct members members;
+		int r = members_read(&l->anybind->state, l->registry, own, &members);
+
+		if (r < 0)
+			return r;
+		*ret += members.n;
+		members_free(&members);
+	}
+	return 0;
+}
+
+static int fill_service(struct anybind_services *services, const struct listing *l,
+			const char *name, uint32_t id)
 {
 	struct anybind_service_info *info = &services->infos[services->n];
-	struct room *room = &services->rooms[services->n];
+	struct room *room = &services->rooms[services->n++];
 	struct counters c;
-	int r = kernel_counters(registry->maps.counters, id, &c);
+	size_t n;
+	int r = kernel_counters(l->registry->maps.fd[MAP_COUNTERS], id, &c);
 
 	if (r < 0)
 		return r;
@@ -163,9 +266,17 @@ static int fill_service(struct anybind_services *services, const struct registry
 		.counters = { c.steered, c.missing, c.eafnosupport, c.eprototype,
 			      c.esocktnosupport, c.other },
 	};
-	fill_sockets(registry, census, id, info, room);
-	services->n++;
-	return 0;
+	r = count_sockets(l, id, &n);
+	if (r < 0)
+		return r;
+	room->sockets = calloc(n + 1, sizeof(*room->sockets));
+	room->texts = calloc(n + 1, sizeof(*room->texts));
+	if (!room->sockets || !room->texts)
+		return -ENOMEM;
+	for (uint32_t own = SLOT(id, 0, 0); own <= SLOT(id, 1, 1) && !r; own++)
+		r = add_sockets(l, own, n, info, room);
+	info->sockets = room->sockets;
+	return r;
 }
 
 static int by_service_name(const void *a, const void *b)
@@ -175,24 +286,24 @@ static int by_service_name(const void *a, const void *b)
 }
 
 /* Those of the registry that rules name or that have sockets. */
-static int collect(struct anybind_services *services, const struct registry *registry,
-		   const struct census *census, const struct anybind_ruleset *rs)
+static int collect(struct anybind_services *services, const struct listing *l,
+		   const struct anybind_ruleset *rs)
 {
 	for (uint32_t id = 0; id < REGISTRY_SIZE; id++) {
-		const char *name = registry_name(registry, id);
+		const char *name = registry_name(l->registry, id);
 		int service = name ? ruleset_find_service(rs, name) : -1;
 		int r;
 
-		if (!name || (service < 0 && !registry_has_socket(registry, id)))
+		if (!name ||
+		    (service < 0 && !members_any_open(&l->anybind->state, l->registry, id)))
 			continue;
-		r = fill_service(services, registry, census, name, id);
+		r = fill_service(services, l, name, id);
 		if (r < 0)
 			return r;
 		if (service >= 0)
 			services->infos[services->n - 1].missing_pass =
 				rs->services[service].missing_pass;
 	}
-	qsort(services->infos, services->n, sizeof(*services->infos), by_service_name);
 	return 0;
 }
 
@@ -205,6 +316,7 @@ static int count_rules(struct anybind_services *services, const struct anybind_r
 	for (size_t i = 0; i < rs->n_rules; i++)
 		if (rs->rules[i].action == ANYBIND_BIND)
 			counts[rs->rules[i].service]++;
+	qsort(services->infos, services->n, sizeof(*services->infos), by_service_name);
 	for (size_t i = 0; i < services->n; i++) {
 		int service = ruleset_find_service(rs, services->infos[i].name);
 
@@ -219,6 +331,8 @@ static int list_services(struct anybind_services **ret, const struct anybind *a,
 	struct anybind_services *services = calloc(1, sizeof(*services));
 	struct registry registry = { 0 };
 	struct census census = { 0 };
+	struct listing l = { a, &registry, &census, NULL };
+	size_t mapped = 0;
 	int r = -ENOMEM;
 
 	if (!services)
@@ -229,10 +343,14 @@ static int list_services(struct anybind_services **ret, const struct anybind *a,
 		r = registry_open(&registry, &current->maps, false);
 	if (!r)
 		r = census_take(&census, &a->ns);
-	if (!r)
-		r = collect(services, &registry, &census, rs);
+	if (!r) {
+		l.records = records_map(&registry, &mapped);
+		r = collect(services, &l, rs);
+	}
 	if (!r)
 		r = count_rules(services, rs);
+	if (l.records)
+		munmap((void *)l.records, mapped);
 	census_free(&census);
 	registry_close(&registry);
 	if (r < 0)
@@ -256,7 +374,7 @@ int anybind_services(struct anybind *a, struct anybind_services **ret_services,
 		r = list_services(ret_services, a, &current, rs);
 		if (r < 0)
 			report_error(report, r, NULL, "cannot list services: %s",
-				     strerrordesc_np(-r));
+				     report_errno(r));
 	}
 	anybind_ruleset_free(rs);
 	current_close(&current);

@@ -5,7 +5,7 @@
 
 #include "facts.h"
 #include "process.h"
-#include "registry.h"
+#include "members.h"
 
 /* All bound sockets of a namespace and who holds them; found once, asked often. */
 struct census {
@@ -21,6 +21,7 @@ void census_free(struct census *census);
 struct socket_text {
 	char address[64];
 	char program[32];
+	char how[24];
 };
 
 /* What is known of the socket with @cookie in @slot; the cookie at least. */

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,11 @@
 #include "error.h"
 #include "system.h"
 
+const char *const kernel_map_names[KERNEL_MAPS] = {
+	[MAP_SOCKETS] = "sockets",   [MAP_COUNTERS] = "counters", [MAP_REGISTRY] = "registry",
+	[MAP_GROUPS] = "groups",     [MAP_RECORDS] = "records",
+};
+
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)
@@ -28,9 +34,8 @@ static void close_fd(int *fd)
 
 void kernel_maps_close(struct kernel_maps *maps)
 {
-	close_fd(&maps->sockets);
-	close_fd(&maps->counters);
-	close_fd(&maps->registry);
+	for (size_t i = 0; i < KERNEL_MAPS; i++)
+		close_fd(&maps->fd[i]);
 }
 
 void generation_close(struct generation *generation)
@@ -43,15 +48,24 @@ void generation_close(struct generation *generation)
 
 #define LOG_MAX (256 << 10)
 
+/*
+ * Where libbpf's messages go is a matter of the whole process, so only one
+ * thread at a time takes them; those of other threads go where they went.
+ */
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static libbpf_print_fn_t log_others;
 static __thread char *log_text;
 static __thread size_t log_used;
 
 __attribute__((format(printf, 2, 0))) static int keep_log(enum libbpf_print_level level,
 							  const char *format, va_list args)
 {
+	libbpf_print_fn_t others = __atomic_load_n(&log_others, __ATOMIC_ACQUIRE);
 	int n;
 
-	if (!log_text || level == LIBBPF_DEBUG)
+	if (!log_text)
+		return others ? others(level, format, args) : 0;
+	if (level == LIBBPF_DEBUG)
 		return 0;
 	n = vsnprintf(log_text + log_used, LOG_MAX - log_used, format, args);
 	if (n > 0)
@@ -63,8 +77,8 @@ __attribute__((format(printf, 2, 0))) static int keep_log(enum libbpf_print_leve
 
 static int write_table(int map, const struct compiled *compiled, uint64_t number, uint64_t changed)
 {
-	size_t size;
-	void *image;
+	size_t size = 0;
+	void *image = NULL;
 	int r = kernel_mmap(map, true, &image, &size);
 
 	if (r < 0)
@@ -89,16 +103,31 @@ static int create_table(const struct compiled *compiled, uint64_t number, uint64
 	return r < 0 ? r : take_fd(&map);
 }
 
-static int reuse(struct bpf_map *map, int fd)
+/* The namespace's maps, as far as they exist. */
+static int reuse_maps(struct bpf_object *object, const struct kernel_maps *maps)
 {
-	return fd < 0 ? 0 : bpf_map__reuse_fd(map, fd);
+	int r = 0;
+
+	for (size_t i = 0; i < KERNEL_MAPS && !r; i++)
+		if (maps->fd[i] >= 0)
+			r = bpf_map__reuse_fd(
+				bpf_object__find_map_by_name(object, kernel_map_names[i]),
+				maps->fd[i]);
+	return r;
 }
 
-static int keep(int *fd, const struct bpf_map *map)
+/* Descriptors of our own for those that loading made. */
+static int keep_maps(const struct bpf_object *object, struct kernel_maps *maps)
 {
-	if (*fd < 0)
-		*fd = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3);
-	return *fd < 0 ? -errno : 0;
+	for (size_t i = 0; i < KERNEL_MAPS; i++) {
+		if (maps->fd[i] >= 0)
+			continue;
+		maps->fd[i] = fcntl(bpf_object__find_map_fd_by_name(object, kernel_map_names[i]),
+				    F_DUPFD_CLOEXEC, 3);
+		if (maps->fd[i] < 0)
+			return -errno;
+	}
+	return 0;
 }
 
 static int load_program(struct dispatch_bpf *skel, struct generation *gen,
@@ -107,19 +136,11 @@ static int load_program(struct dispatch_bpf *skel, struct generation *gen,
 	int r = bpf_map__reuse_fd(skel->maps.table, gen->table);
 
 	if (!r)
-		r = reuse(skel->maps.sockets, maps->sockets);
-	if (!r)
-		r = reuse(skel->maps.counters, maps->counters);
-	if (!r)
-		r = reuse(skel->maps.registry, maps->registry);
+		r = reuse_maps(skel->obj, maps);
 	if (!r)
 		r = dispatch_bpf__load(skel);
 	if (!r)
-		r = keep(&maps->sockets, skel->maps.sockets);
-	if (!r)
-		r = keep(&maps->counters, skel->maps.counters);
-	if (!r)
-		r = keep(&maps->registry, skel->maps.registry);
+		r = keep_maps(skel->obj, maps);
 	if (r < 0)
 		return r;
 	gen->program = fcntl(bpf_program__fd(skel->progs.anybind_dispatch), F_DUPFD_CLOEXEC, 3);
@@ -143,26 +164,37 @@ static int open_and_load(struct generation *gen, struct kernel_maps *maps,
 	return r;
 }
 
+static void log_begin(char *log)
+{
+	pthread_mutex_lock(&log_lock);
+	log_text = log;
+	log_used = 0;
+	__atomic_store_n(&log_others, libbpf_set_print(keep_log), __ATOMIC_RELEASE);
+}
+
+static void log_end(void)
+{
+	libbpf_set_print(log_others);
+	log_text = NULL;
+	pthread_mutex_unlock(&log_lock);
+}
+
 int kernel_load(struct generation *ret, struct kernel_maps *maps, const struct compiled *compiled,
 		uint64_t number, uint64_t changed, struct anybind_report *report)
 {
 	_cleanup_free_ char *log = calloc(1, LOG_MAX);
 	struct generation gen = GENERATION_NONE;
-	libbpf_print_fn_t print;
 	int r;
 
 	if (!log)
 		return report_oom(report);
-	log_text = log;
-	log_used = 0;
-	print = libbpf_set_print(keep_log);
+	log_begin(log);
 	r = create_table(compiled, number, changed);
 	if (r >= 0) {
 		gen.table = r;
 		r = open_and_load(&gen, maps, compiled);
 	}
-	libbpf_set_print(print);
-	log_text = NULL;
+	log_end();
 	if (r < 0) {
 		generation_close(&gen);
 		r = system_explain_bpf(r, compile_size(compiled), report);
@@ -292,6 +324,58 @@ int kernel_slot_cookie(int sockets, uint32_t slot, uint64_t *ret)
 		return -errno;
 	*ret = cookie;
 	return 0;
+}
+
+int kernel_map_id(int map, uint32_t *ret)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(map, &info, &size) < 0)
+		return -errno;
+	*ret = info.id;
+	return 0;
+}
+
+int kernel_group_new(const struct group_element *elements, size_t n)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	_cleanup_close_ int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "anybind_group", 4,
+						 sizeof(*elements), n, &opts);
+	size_t size;
+	void *value;
+	int r;
+
+	if (map < 0)
+		return -errno;
+	r = kernel_mmap(map, true, &value, &size);
+	if (r < 0)
+		return r;
+	memcpy(value, elements, n * sizeof(*elements));
+	munmap(value, size);
+	return take_fd(&map);
+}
+
+/* The kernel returns when no program can still be with the old group. */
+int kernel_group_set(int groups, uint32_t slot, int group)
+{
+	return bpf_map_update_elem(groups, &slot, &group, BPF_ANY) < 0 ? -errno : 0;
+}
+
+int kernel_group_clear(int groups, uint32_t slot)
+{
+	uint32_t id;
+	int r = kernel_group_id(groups, slot, &id);
+
+	/* Deleting waits for packets under way, also where there is nothing to delete. */
+	if (r < 0)
+		return r;
+	return bpf_map_delete_elem(groups, &slot) < 0 ? -errno : 0;
+}
+
+int kernel_group_id(int groups, uint32_t slot, uint32_t *ret)
+{
+	return bpf_map_lookup_elem(groups, &slot, ret) < 0 ? -errno : 0;
 }
 
 int kernel_counters(int counters, uint32_t id, struct counters *ret)

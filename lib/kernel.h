@@ -9,11 +9,21 @@
 #include "abi.h"
 #include "compile.h"
 
-/* Maps of a namespace that outlive generations. Descriptors, -1: not there yet. */
-struct kernel_maps {
-	int sockets, counters, registry;
+/* Maps of a namespace that outlive generations, by name in bpf/dispatch.bpf.c and in bpffs. */
+enum kernel_map {
+	MAP_SOCKETS,
+	MAP_COUNTERS,
+	MAP_REGISTRY,
+	MAP_GROUPS,
+	MAP_RECORDS,
+	KERNEL_MAPS
 };
-#define KERNEL_MAPS_NONE ((struct kernel_maps){ -1, -1, -1 })
+extern const char *const kernel_map_names[KERNEL_MAPS];
+
+struct kernel_maps {
+	int fd[KERNEL_MAPS]; /* descriptors, -1: not there yet */
+};
+#define KERNEL_MAPS_NONE ((struct kernel_maps){ { -1, -1, -1, -1, -1 } })
 void kernel_maps_close(struct kernel_maps *maps);
 
 /* One generation in the kernel: a program and the table that it reads. */
@@ -61,6 +71,18 @@ int kernel_mmap(int map, bool write, void **ret, size_t *ret_size);
 int kernel_slot_set(int sockets, uint32_t slot, int fd);
 int kernel_slot_clear(int sockets, uint32_t slot);
 int kernel_slot_cookie(int sockets, uint32_t slot, uint64_t *ret);
+
+/*
+ * Groups (see bpf/abi.h). kernel_group_new(): a descriptor of a group with
+ * these elements. kernel_group_set() and _clear() return when no packet can be
+ * with the predecessor. kernel_group_id(): the map id of the one in @slot, or
+ * -ENOENT.
+ */
+int kernel_group_new(const struct group_element *elements, size_t n);
+int kernel_group_set(int groups, uint32_t slot, int group);
+int kernel_group_clear(int groups, uint32_t slot);
+int kernel_group_id(int groups, uint32_t slot, uint32_t *ret);
+int kernel_map_id(int map, uint32_t *ret);
 
 /* Sums over all CPUs; zeroes. */
 int kernel_counters(int counters, uint32_t id, struct counters *ret);

@@ -11,12 +11,12 @@
 #include "prefixes.h"
 
 /*
- * Entries a line on the average, in percent of its slots: fewer lines fit caches
- * and page tables better, fuller ones need second probes, which are cheap (the
- * next line is fetched along). IPv6's lines are many, so they are fuller.
+ * Entries a line on the average, in percent of its slots. Fuller lines made no
+ * difference to lookups that could be told from noise, but IPv6's few slots then
+ * need more than PROBES_MAX lines so often that tables are built several times.
  */
-#define LOAD_PERCENT4 60
-#define LOAD_PERCENT6 75
+#define LOAD_PERCENT4 50
+#define LOAD_PERCENT6 36
 
 /* Odd, with well mixed bits; the first is 2^64 divided by the golden ratio. */
 static const uint64_t multipliers[] = {

@@ -126,7 +126,7 @@ static int open_failed(int code, const char *spec, struct anybind_report *report
 		return report_error(report, -EPERM, HINT_ROOT,
 				    "no permission to open the network namespace '%s'", quoted);
 	return report_error(report, code, NULL, "cannot open the network namespace '%s': %s",
-			    quoted, strerror(-code));
+			    quoted, report_errno(code));
 }
 
 /*
@@ -188,7 +188,7 @@ static int read_cookie(const struct netns *ns, uint64_t *ret, struct anybind_rep
 				    "entering another network namespace needs CAP_SYS_ADMIN");
 	if (fd < 0)
 		return report_error(report, fd, NULL, "cannot enter the network namespace: %s",
-				    strerror(-fd));
+				    report_errno(fd));
 	if (!getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, ret, &len))
 		return 0;
 	if (errno == ENOPROTOOPT)
@@ -232,6 +232,12 @@ int netns_open(struct netns *ret, const char *spec, struct anybind_report *repor
 	return 0;
 }
 
+const char *netns_text(const struct netns *ns, char buf[NETNS_TEXT_MAX])
+{
+	snprintf(buf, NETNS_TEXT_MAX, ns->name[0] ? "namespace %s" : "this namespace", ns->name);
+	return buf;
+}
+
 void netns_close(struct netns *ns)
 {
 	if (ns && ns->fd >= 0) {
@@ -242,7 +248,7 @@ void netns_close(struct netns *ns)
 
 int netns_socket(const struct netns *ns, int domain, int type, int protocol)
 {
-	int saved, fd, r;
+	int saved = -1, fd, r;
 
 	r = netns_enter(ns, &saved);
 	if (r < 0)

@@ -35,6 +35,10 @@ int netns_socket(const struct netns *ns, int domain, int type, int protocol);
 int netns_enter(const struct netns *ns, int *ret_saved);
 void netns_leave(int saved);
 
+/* "namespace blue" or "this namespace": in a message, after "in". Returns @buf. */
+#define NETNS_TEXT_MAX 272
+const char *netns_text(const struct netns *ns, char buf[NETNS_TEXT_MAX]);
+
 /* The name under /run/netns of the namespace with @inode, or NULL. To be freed. */
 char *netns_name_of(uint32_t inode);
 

@@ -117,7 +117,7 @@ static int add_service(struct parser *parser, const struct statement *st)
 {
 	struct declaration *declaration;
 	struct service *service;
-	uint32_t i;
+	uint32_t i = 0;
 	int r;
 
 	r = intern_service(parser, st->service, &i);

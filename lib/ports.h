@@ -38,7 +38,7 @@ int ports_subtract(const struct ports *from, const struct ports *except, struct 
  * The words for @n ranges, ascending and without touching ones: a list, or
  * `any except LIST` where that has fewer items or a list would be misread.
  */
-#define PORTS_TEXT_MAX(n) (12 * ((n) + 1) + sizeof("any except "))
+#define PORTS_TEXT_MAX(n) ((size_t)12 * ((n) + 1) + sizeof("any except "))
 const char *ports_text(const struct port_range *ranges, size_t n, char *buf);
 
 #endif

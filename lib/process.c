@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -89,7 +90,7 @@ static int compare_owners(const void *left, const void *right)
 }
 
 /* Several owners may ask about one inode. */
-static void found_owner(struct owner **sorted, size_t n, uint32_t inode, pid_t pid)
+static void found_owner(struct owner **sorted, size_t n, uint32_t inode, pid_t pid, int fd)
 {
 	const struct owner key = {.inode = inode}, *key_ptr = &key;
 	struct owner **hit = bsearch(&key_ptr, sorted, n, sizeof(*sorted), compare_owners);
@@ -102,6 +103,7 @@ static void found_owner(struct owner **sorted, size_t n, uint32_t inode, pid_t p
 		if ((*hit)->pid && (*hit)->pid <= pid)
 			continue;
 		(*hit)->pid = pid;
+		(*hit)->fd = fd;
 		process_program(pid, (*hit)->program);
 	}
 }
@@ -118,9 +120,10 @@ static void scan_process(struct owner **sorted, size_t n, const char *pid_name, 
 		return;
 	while ((entry = readdir(dir))) {
 		const uint32_t inode = process_socket_inode(dirfd(dir), entry->d_name);
+		uint64_t fd;
 
-		if (inode)
-			found_owner(sorted, n, inode, pid);
+		if (inode && !text_number(entry->d_name, strlen(entry->d_name), INT_MAX, &fd))
+			found_owner(sorted, n, inode, pid, (int)fd);
 	}
 }
 
@@ -149,6 +152,18 @@ int process_find_owners(struct owner *owners, size_t n)
 		if (!text_number(entry->d_name, strlen(entry->d_name), INT_MAX, &pid))
 			scan_process(sorted, n, entry->d_name, (pid_t)pid);
 	return 0;
+}
+
+int process_descriptor(const struct owner *owner)
+{
+	_cleanup_close_ int pidfd = -1;
+	int fd;
+
+	pidfd = (int)syscall(SYS_pidfd_open, owner->pid, 0);
+	if (pidfd < 0)
+		return -errno;
+	fd = (int)syscall(SYS_pidfd_getfd, pidfd, owner->fd, 0);
+	return fd < 0 ? -errno : fd;
 }
 
 /* ---- the caller's ssh session ---- */

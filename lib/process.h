@@ -13,6 +13,7 @@
 struct owner {
 	uint32_t inode; /* in: the socket's inode */
 	pid_t pid;	/* out: lowest pid that holds it, 0: none seen */
+	int fd;		/* out: its number there */
 	char program[PROGRAM_MAX]; /* out: its name, see process_program() */
 };
 
@@ -27,6 +28,12 @@ uint32_t process_socket_inode(int fd_dir, const char *fd_name);
  * that the caller may not read are passed over.
  */
 int process_find_owners(struct owner *owners, size_t n);
+
+/*
+ * A duplicate of what is behind @owner's descriptor by now, which need not be
+ * the socket any more; or negative errno.
+ */
+int process_descriptor(const struct owner *owner);
 
 /*
  * The ssh connection that the caller types in: SSH_CONNECTION of its own

@@ -2,14 +2,21 @@
 /* Sockets into a service's slots, and out of them. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "dispatcher.h"
 #include "error.h"
-#include "registry.h"
+#include "members.h"
 #include "socket.h"
 #include "text.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
 
 int anybind_sockets_of_pid(struct anybind *a, struct anybind_sockets **ret_sockets, pid_t pid,
 			   int protocol, const struct sockaddr *address,
@@ -34,6 +41,29 @@ static int check_name(const char *service, struct anybind_report *report)
 			    "Names are 1 to 64 of letters, digits, '.', '_', '-', '@' and ':'.",
 			    "%s is no name for a service",
 			    text_quote(service, strlen(service), quoted));
+}
+
+/*
+ * They were found by way of a handle, but perhaps not of this one: the kernel
+ * would take a socket of another namespace, and TCP would hang.
+ */
+static int check_netns(const struct anybind *a, const struct anybind_sockets *sockets,
+		       struct anybind_report *report)
+{
+	for (size_t i = 0; i < sockets->n; i++) {
+		const struct sock *s = &sockets->socks[i];
+		char where[NETNS_TEXT_MAX];
+		uint64_t cookie;
+		socklen_t len = sizeof(cookie);
+
+		if (getsockopt(s->fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) < 0)
+			return report_error(report, -errno, NULL,
+					    "cannot ask for the namespace of %s: %m", s->address);
+		if (cookie != a->ns.cookie)
+			return report_error(report, -EXDEV, NULL, "the socket %s is not in %s",
+					    s->address, netns_text(&a->ns, where));
+	}
+	return 0;
 }
 
 /* Makes sure that the rules in force declare @service. */
@@ -61,29 +91,185 @@ static int declare(struct anybind *a, const char *service, struct anybind_report
 	return r;
 }
 
-static int insert(const struct registry *registry, uint32_t id,
-		  const struct anybind_sockets *sockets, struct anybind_report *report)
-{
-	for (size_t i = 0; i < sockets->n; i++) {
-		const struct sock *s = &sockets->socks[i];
-		uint32_t slot = SLOT(id, s->info.protocol == IPPROTO_UDP,
-				     s->info.family == AF_INET6);
-		int r = kernel_slot_set(registry->maps.sockets, slot, s->fd);
+/* ---- one family and protocol of a service ---- */
 
-		if (r == -EBUSY)
-			return report_error(report, r,
-					    "Take it out of that map first.",
-					    "%s is in a REUSEPORT_SOCKARRAY map; the kernel allows "
-					    "a socket in that or in anybind, not both", s->address);
-		if (r == -EOPNOTSUPP)
-			return report_error(report, r,
-					    "It may have been closed or shut down just now.",
-					    "the kernel does not take the socket %s", s->address);
-		if (r < 0)
-			return report_error(report, r, NULL, "cannot register the socket %s: %s",
-					    s->address, strerrordesc_np(-r));
+/* What a registration works on. */
+struct registration {
+	const struct anybind *anybind;
+	const struct registry *registry;
+	const struct anybind_register_options *options;
+	struct anybind_report *report;
+	struct pool pool;
+	uint32_t own; /* the service's own slot */
+};
+
+static int refused(const struct registration *g, int code, const char *address)
+{
+	switch (code) {
+	case -EBUSY:
+		return report_error(g->report, code, "Take it out of that map first.",
+				    "%s is in a REUSEPORT_SOCKARRAY map; the kernel allows a socket "
+				    "in that or in anybind, not both", address);
+	case -EOPNOTSUPP:
+		return report_error(g->report, code,
+				    "It may have been closed or shut down just now.",
+				    "the kernel does not take the socket %s", address);
+	case -ENOSPC:
+		return report_error(g->report, code,
+				    "Unregister sockets that are no longer needed.",
+				    "more than %d sockets", SLOTS_POOL);
+	default:
+		return report_error(g->report, code, NULL, "cannot register the socket %s: %s",
+				    address, report_errno(code));
 	}
-	return 0;
+}
+
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size);
+	return cookie;
+}
+
+/* The record goes first: a slot with a socket and no record would look free. */
+static int fill_slot(struct registration *g, uint32_t slot, int fd)
+{
+	const struct anybind_register_options *o = g->options;
+	struct slot_record record = {
+		.cookie = cookie_of(fd),
+		.since = time(NULL),
+		.uid = o->on_behalf ? o->uid : getuid(),
+	};
+
+	snprintf(record.how, sizeof(record.how), "%s", o->how ? o->how : "library");
+	g->pool.records[slot] = record;
+	return kernel_slot_set(g->registry->maps.fd[MAP_SOCKETS], slot, fd);
+}
+
+static unsigned int wanted_weight(const struct registration *g)
+{
+	return g->options->drain ? 0 : g->options->weight ? g->options->weight : 1;
+}
+
+static bool is_alive(const struct member *member, void *data)
+{
+	const struct registration *g = data;
+	uint64_t cookie;
+
+	return !kernel_slot_cookie(g->registry->maps.fd[MAP_SOCKETS], member->slot, &cookie);
+}
+
+/* A socket that is there already gets the new weight; any other a slot of the pool. */
+static int add_member(struct registration *g, struct members *members, int fd, bool standby)
+{
+	struct member member = {.weight = standby ? 0 : wanted_weight(g),
+				.standby = standby && wanted_weight(g)};
+	uint64_t wanted = cookie_of(fd), cookie;
+	int r;
+
+	for (size_t i = 0; i < members->n; i++) {
+		struct member *m = &members->v[i];
+
+		if (kernel_slot_cookie(g->registry->maps.fd[MAP_SOCKETS], m->slot, &cookie) < 0 ||
+		    cookie != wanted)
+			continue;
+		m->weight = member.weight;
+		m->standby = member.standby;
+		return 0;
+	}
+	r = pool_take(&g->pool, &member.slot);
+	if (!r)
+		r = fill_slot(g, member.slot, fd);
+	if (!r)
+		r = members_add(members, &member);
+	return r;
+}
+
+static int add_sock(struct registration *g, struct members *members, const struct sock *sock)
+{
+	int r = add_member(g, members, sock->fd, false);
+
+	for (size_t i = 0; i < sock->n_mates && !r; i++)
+		r = add_member(g, members, sock->mates[i], true);
+	return r;
+}
+
+/* Empties the slots of @before that @after does not have. */
+static void release_others(struct registration *g, const struct members *before,
+			   const struct members *after)
+{
+	for (size_t i = 0; i < before->n; i++) {
+		bool stays = false;
+
+		for (size_t j = 0; j < after->n; j++)
+			stays |= after->v[j].slot == before->v[i].slot;
+		if (!stays)
+			pool_release(&g->pool, g->registry, before->v[i].slot);
+	}
+}
+
+/*
+ * Several sockets, or one with a weight, are a group; the group's step into its
+ * slot is the commit. Members that are gone leave it on the occasion.
+ */
+static int register_in_group(struct registration *g, const struct members *before,
+			     const struct sock *sock)
+{
+	const struct state *state = &g->anybind->state;
+	struct members after = {.table = before->table, .n_table = before->n_table};
+	const struct members nobody = {0};
+	int r = 0;
+
+	for (size_t i = 0; i < before->n && g->options->add && !r; i++)
+		if (is_alive(&before->v[i], g))
+			r = members_add(&after, &before->v[i]);
+	if (!r)
+		r = add_sock(g, &after, sock);
+	if (!r)
+		r = members_publish(state, g->registry, g->own, &after);
+	if (!r)
+		release_others(g, before, &after);
+	else
+		release_others(g, &after, g->options->add ? before : &nobody);
+	after.table = NULL;
+	members_free(&after);
+	return r;
+}
+
+static int register_sock(struct registration *g, const struct sock *sock)
+{
+	struct members before;
+	bool single;
+	int r = members_read(&g->anybind->state, g->registry, g->own, &before);
+
+	if (r < 0)
+		return refused(g, r, sock->address);
+	single = !before.is_group && !(g->options->add && before.n) && !sock->n_mates &&
+		 wanted_weight(g) == 1;
+	r = single ? fill_slot(g, g->own, sock->fd) : register_in_group(g, &before, sock);
+	members_free(&before);
+	return r < 0 ? refused(g, r, sock->address) : 0;
+}
+
+static int insert(const struct anybind *a, const struct registry *registry, uint32_t id,
+		  const struct anybind_sockets *sockets,
+		  const struct anybind_register_options *options, struct anybind_report *report)
+{
+	struct registration g = {a, registry, options, report, .own = 0};
+	int r = pool_open(&g.pool, &a->state, registry);
+
+	if (r < 0)
+		return refused(&g, r, "given");
+	for (size_t i = 0; i < sockets->n && !r; i++) {
+		const struct anybind_socket_info *info = &sockets->socks[i].info;
+
+		g.own = SLOT(id, info->protocol == IPPROTO_UDP, info->family == AF_INET6);
+		r = register_sock(&g, &sockets->socks[i]);
+	}
+	pool_close(&g.pool);
+	return r;
 }
 
 /* Opens the registry of the dispatcher in force and finds @service in it. */
@@ -97,7 +283,7 @@ static int find(struct anybind *a, const char *service, struct current *current,
 	r = registry_open(registry, &current->maps, false);
 	if (r < 0)
 		return report_error(report, r, NULL, "cannot read the registry of services: %s",
-				    strerrordesc_np(-r));
+				    report_errno(r));
 	r = registry_find(registry, service);
 	if (r < 0)
 		report_error(report, r, "`anybind services` lists what there is.",
@@ -105,13 +291,31 @@ static int find(struct anybind *a, const char *service, struct current *current,
 	return r;
 }
 
-int anybind_register(struct anybind *a, const char *service, const struct anybind_sockets *sockets,
-		     struct anybind_report *report)
+static int check_options(const struct anybind_register_options *options,
+			 struct anybind_report *report)
 {
+	int r = report_struct(options, sizeof(*options), "anybind_register_options", report);
+
+	if (r < 0 || options->weight <= ANYBIND_WEIGHT_MAX)
+		return r;
+	return report_error(report, -EINVAL, NULL, "weight %u is above %d", options->weight,
+			    ANYBIND_WEIGHT_MAX);
+}
+
+int anybind_register(struct anybind *a, const char *service, const struct anybind_sockets *sockets,
+		     const struct anybind_register_options *options, struct anybind_report *report)
+{
+	const struct anybind_register_options defaults = {.size = sizeof(defaults)};
 	struct current current = CURRENT_NONE;
 	struct registry registry = { 0 };
 	int r = check_name(service, report);
 
+	if (!options)
+		options = &defaults;
+	if (!r)
+		r = check_options(options, report);
+	if (!r)
+		r = check_netns(a, sockets, report);
 	if (r < 0)
 		return r;
 	r = anybind_begin(a, report);
@@ -121,36 +325,80 @@ int anybind_register(struct anybind *a, const char *service, const struct anybin
 	if (!r)
 		r = find(a, service, &current, &registry, report);
 	if (r >= 0)
-		r = insert(&registry, r, sockets, report);
+		r = insert(a, &registry, r, sockets, options, report);
 	registry_close(&registry);
 	current_close(&current);
 	anybind_end(a);
 	return r;
 }
 
-static int clear(const struct registry *registry, uint32_t id, int protocol, int family,
-		 struct anybind_report *report)
+/* ---- taking back ---- */
+
+struct withdrawal {
+	const struct registry *registry;
+	uint64_t cookie; /* 0: any */
+};
+
+static bool stays(const struct member *member, void *data)
 {
-	int n = 0;
+	const struct withdrawal *w = data;
+	uint64_t cookie;
+
+	return w->cookie && (kernel_slot_cookie(w->registry->maps.fd[MAP_SOCKETS], member->slot,
+						&cookie) < 0 ||
+			     cookie != w->cookie);
+}
+
+/* Of one family and protocol. Returns how many went. */
+static int withdraw(struct registration *g, uint64_t cookie)
+{
+	const struct state *state = &g->anybind->state;
+	struct withdrawal w = {g->registry, cookie};
+	struct members before, after;
+	int r = members_read(state, g->registry, g->own, &before), n;
+
+	if (r < 0)
+		return r;
+	r = members_read(state, g->registry, g->own, &after);
+	if (r < 0) {
+		members_free(&before);
+		return r;
+	}
+	members_filter(&after, stays, &w);
+	n = (int)(before.n - after.n);
+	if (n && before.is_group)
+		r = after.n ? members_publish(state, g->registry, g->own, &after)
+			    : members_dissolve(state, g->registry, g->own);
+	if (!r && n)
+		release_others(g, &before, &after);
+	members_free(&before);
+	members_free(&after);
+	return r < 0 ? r : n;
+}
+
+static int clear(const struct anybind *a, const struct registry *registry, uint32_t id,
+		 int protocol, int family, uint64_t cookie, struct anybind_report *report)
+{
+	struct registration g = {a, registry, NULL, report, .own = 0};
+	int r = pool_open(&g.pool, &a->state, registry), n = 0;
 
 	for (unsigned int udp = 0; udp < 2; udp++)
-		for (unsigned int v6 = 0; v6 < 2; v6++) {
-			int r;
-
+		for (unsigned int v6 = 0; v6 < 2 && r >= 0; v6++) {
 			if ((protocol && (protocol == IPPROTO_UDP) != udp) ||
 			    (family && (family == AF_INET6) != v6))
 				continue;
-			r = kernel_slot_clear(registry->maps.sockets, SLOT(id, udp, v6));
-			if (r < 0 && r != -ENOENT)
-				return report_error(report, r, NULL, "cannot unregister: %s",
-						    strerrordesc_np(-r));
-			n += !r;
+			g.own = SLOT(id, udp, v6);
+			r = withdraw(&g, cookie);
+			n += r > 0 ? r : 0;
 		}
+	pool_close(&g.pool);
+	if (r < 0)
+		return report_error(report, r, NULL, "cannot unregister: %s", report_errno(r));
 	return n;
 }
 
 int anybind_unregister(struct anybind *a, const char *service, int protocol, int family,
-		       struct anybind_report *report)
+		       uint64_t cookie, struct anybind_report *report)
 {
 	struct current current = CURRENT_NONE;
 	struct registry registry = { 0 };
@@ -165,7 +413,7 @@ int anybind_unregister(struct anybind *a, const char *service, int protocol, int
 		return r;
 	r = find(a, service, &current, &registry, report);
 	if (r >= 0)
-		r = clear(&registry, r, protocol, family, report);
+		r = clear(a, &registry, r, protocol, family, cookie, report);
 	if (!r)
 		r = report_error(report, -ENOENT, "`anybind services` lists what there is.",
 				 "service %s has no such socket", service);
@@ -174,4 +422,3 @@ int anybind_unregister(struct anybind *a, const char *service, int protocol, int
 	anybind_end(a);
 	return r;
 }
-

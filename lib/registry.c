@@ -13,7 +13,7 @@ int registry_open(struct registry *ret, const struct kernel_maps *maps, bool wri
 {
 	struct registry registry = { .maps = *maps };
 	void *entries;
-	int r = kernel_mmap(maps->registry, write, &entries, &registry.mapped);
+	int r = kernel_mmap(maps->fd[MAP_REGISTRY], write, &entries, &registry.mapped);
 
 	if (r < 0)
 		return r;
@@ -63,6 +63,24 @@ static void set_name(struct registry_entry *entry, const char *name)
 	__atomic_store_n(&entry->name[0], name[0], __ATOMIC_SEQ_CST);
 }
 
+/*
+ * Counters to 0, and slots empty: a killed writer may have left a socket that
+ * would then be a stranger's.
+ */
+static int clear_id(const struct registry *registry, uint32_t id)
+{
+	int r = kernel_counters_reset(registry->maps.fd[MAP_COUNTERS], id);
+
+	for (uint32_t slot = SLOT(id, 0, 0); slot <= SLOT(id, 1, 1) && !r; slot++) {
+		r = kernel_slot_clear(registry->maps.fd[MAP_SOCKETS], slot);
+		if (!r || r == -ENOENT)
+			r = kernel_group_clear(registry->maps.fd[MAP_GROUPS], slot);
+		if (r == -ENOENT)
+			r = 0;
+	}
+	return r;
+}
+
 /* A free id whose counters start at 0. */
 static int new_id(struct registry *registry, const char *name, uint32_t *next)
 {
@@ -72,7 +90,7 @@ static int new_id(struct registry *registry, const char *name, uint32_t *next)
 		++*next;
 	if (*next == REGISTRY_SIZE)
 		return -ENOSPC;
-	r = kernel_counters_reset(registry->maps.counters, *next);
+	r = clear_id(registry, *next);
 	if (r < 0)
 		return r;
 	set_name(&registry->entries[*next], name);
@@ -124,40 +142,7 @@ int registry_assign(struct registry *registry, struct anybind_ruleset *rs)
 	return r < 0 ? r : 0;
 }
 
-bool registry_has_socket(const struct registry *registry, uint32_t id)
+void registry_free_id(struct registry *registry, uint32_t id)
 {
-	uint64_t cookie;
-
-	for (uint32_t slot = SLOT(id, 0, 0); slot <= SLOT(id, 1, 1); slot++)
-		if (!kernel_slot_cookie(registry->maps.sockets, slot, &cookie))
-			return true;
-	return false;
-}
-
-void registry_collect(struct registry *registry, const struct anybind_ruleset *rs)
-{
-	for (uint32_t id = 0; id < REGISTRY_SIZE; id++) {
-		const char *name = registry->entries[id].name;
-
-		if (!*name || registry_has_socket(registry, id))
-			continue;
-		if (!registry_name(registry, id) || ruleset_find_service(rs, name) < 0)
-			set_name(&registry->entries[id], "");
-	}
-}
-
-int registry_cookies(const struct registry *registry, uint64_t **ret, size_t *ret_n)
-{
-	uint64_t *cookies = malloc(4 * REGISTRY_SIZE * sizeof(*cookies));
-	size_t n = 0;
-
-	if (!cookies)
-		return -ENOMEM;
-	for (uint32_t id = 0; id < REGISTRY_SIZE; id++)
-		if (registry->entries[id].name[0])
-			for (uint32_t slot = SLOT(id, 0, 0); slot <= SLOT(id, 1, 1); slot++)
-				n += !kernel_slot_cookie(registry->maps.sockets, slot, &cookies[n]);
-	*ret = cookies;
-	*ret_n = n;
-	return 0;
+	set_name(&registry->entries[id], "");
 }

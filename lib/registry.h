@@ -25,17 +25,11 @@ int registry_find(const struct registry *registry, const char *name);
 
 /*
  * Gives every service of @rs its id; new ones get a free id with empty
- * counters. -ENOSPC: no id is free.
+ * counters and slots. -ENOSPC: no id is free.
  */
 int registry_assign(struct registry *registry, struct anybind_ruleset *rs);
 
-/* Frees the ids of services that are neither in @rs nor have a socket. */
-void registry_collect(struct registry *registry, const struct anybind_ruleset *rs);
-
-/* Has the service a socket in any of its slots? */
-bool registry_has_socket(const struct registry *registry, uint32_t id);
-
-/* Cookies of all registered sockets. *ret is to be freed. */
-int registry_cookies(const struct registry *registry, uint64_t **ret, size_t *ret_n);
+/* The id's service is forgotten; its slots are empty. */
+void registry_free_id(struct registry *registry, uint32_t id);
 
 #endif

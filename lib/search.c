@@ -21,7 +21,7 @@ void search_clear(struct search *s)
 int search_add(struct search *s, const struct candidate *c, int *fd)
 {
 	const struct anybind_socket_info *info = &c->sock.info;
-	bool *have = &s->have[info->family == AF_INET6][info->protocol == IPPROTO_UDP];
+	size_t *first = &s->first[info->family == AF_INET6][info->protocol == IPPROTO_UDP];
 
 	if (s->n == s->cap) {
 		const size_t cap = s->cap ? 2 * s->cap : 8;
@@ -33,10 +33,10 @@ int search_add(struct search *s, const struct candidate *c, int *fd)
 		s->cap = cap;
 	}
 	s->found[s->n] = *c;
-	if (!*have) {
+	if (!*first)
+		*first = s->n + 1;
+	if (*first == s->n + 1 || candidate_same_group(&s->found[*first - 1], c))
 		s->found[s->n].sock.fd = take_fd(fd);
-		*have = true;
-	}
 	s->n++;
 	return 0;
 }
@@ -57,9 +57,12 @@ static void search_sort(struct search *s)
 
 	if (s->n)
 		qsort(s->found, s->n, sizeof(*s->found), compare_found);
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n; i++) {
 		if (!kept || candidate_compare(&s->found[kept - 1], &s->found[i]))
 			s->found[kept++] = s->found[i];
+		else if (s->found[i].sock.fd >= 0)
+			close(s->found[i].sock.fd);
+	}
 	s->n = kept;
 }
 
@@ -137,6 +140,26 @@ static const struct candidate *find_ambiguity(const struct search *s, size_t *re
 	return NULL;
 }
 
+/* One socket of found[@i..@end), a group; the others become its mates. */
+static int make_sock(struct search *s, size_t i, size_t end, struct sock *ret)
+{
+	size_t kept = i;
+
+	while (s->found[kept].sock.fd < 0)
+		kept++;
+	*ret = s->found[kept].sock;
+	s->found[kept].sock.fd = -1;
+	ret->info.members = (unsigned int)(end - i);
+	sock_settle(ret);
+	ret->mates = calloc(end - i, sizeof(*ret->mates));
+	if (!ret->mates)
+		return -ENOMEM;
+	for (; i < end; i++)
+		if (s->found[i].sock.fd >= 0)
+			ret->mates[ret->n_mates++] = take_fd(&s->found[i].sock.fd);
+	return 0;
+}
+
 /* Of a search that is sorted, not empty and without ambiguity. */
 static int make_result(struct search *s, struct anybind_sockets **ret,
 		       struct anybind_report *report)
@@ -150,16 +173,11 @@ static int make_result(struct search *s, struct anybind_sockets **ret,
 		return report_oom(report);
 	}
 	for (size_t i = 0, end; i < s->n; i = end) {
-		struct sock *sock = &sockets->socks[sockets->n++];
-		size_t kept = i;
-
 		end = slot_end(s, i);
-		while (s->found[kept].sock.fd < 0)
-			kept++;
-		*sock = s->found[kept].sock;
-		sock->info.members = (unsigned int)(end - i);
-		sock_settle(sock);
-		s->found[kept].sock.fd = -1;
+		if (make_sock(s, i, end, &sockets->socks[sockets->n++]) < 0) {
+			anybind_sockets_free(sockets);
+			return report_oom(report);
+		}
 	}
 	*ret = sockets;
 	return 0;
@@ -178,7 +196,7 @@ int search_result(struct search *s, struct anybind_sockets **ret, pid_t pid, con
 		return make_result(s, ret, report);
 	choices = list_choices(s, pid);
 	return report_error(report, -ENOTUNIQ, choices,
-			    "%s %zu %s sockets of IPv%d, and a service has one", who, groups,
+			    "%s %zu %s sockets of IPv%d, and none is named", who, groups,
 			    several->sock.info.protocol == IPPROTO_TCP ? "tcp" : "udp",
 			    several->sock.info.family == AF_INET ? 4 : 6);
 }

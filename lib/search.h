@@ -13,14 +13,15 @@
 #define LISTED_MAX 10
 
 /*
- * A process may hold thousands of sockets, so a descriptor is kept only of the
- * first of each family and protocol: if there is a choice to make, no socket
- * is needed, and if there is none, it is this one or one of its group.
+ * A process may hold thousands of sockets, so descriptors are kept only of the
+ * first of each family and protocol and of what is in one reuseport group with
+ * it: if there is a choice to make, no socket is needed, and if there is none,
+ * it is these.
  */
 struct search {
 	struct candidate *found;
 	size_t n, cap;
-	bool have[2][2]; /* descriptor kept: [IPv6][UDP] */
+	size_t first[2][2]; /* 1 + index of the first found: [IPv6][UDP] */
 };
 
 void search_clear(struct search *s);

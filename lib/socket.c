@@ -85,8 +85,14 @@ void anybind_sockets_free(struct anybind_sockets *sockets)
 {
 	if (!sockets)
 		return;
-	for (size_t i = 0; i < sockets->n; i++)
-		close(sockets->socks[i].fd);
+	for (size_t i = 0; i < sockets->n; i++) {
+		struct sock *sock = &sockets->socks[i];
+
+		close(sock->fd);
+		for (size_t j = 0; j < sock->n_mates; j++)
+			close(sock->mates[j]);
+		free(sock->mates);
+	}
 	free(sockets->socks);
 	free(sockets);
 }

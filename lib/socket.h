@@ -10,6 +10,8 @@ struct anybind_sockets {
 	size_t n;
 	struct sock {
 		int fd; /* owned */
+		int *mates; /* other sockets of its reuseport group; owned, too */
+		size_t n_mates;
 		struct anybind_socket_info info; /* strings point into this */
 		char address[64];
 		char program[32];

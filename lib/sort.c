@@ -227,7 +227,7 @@ int rules_sort(struct rule *rules, uint32_t *lines, size_t n)
 		sorted++;
 	if (sorted >= n)
 		return 0;
-	items = malloc(2 * PART_MAX * sizeof(*items));
+	items = calloc(PART_MAX, 2 * sizeof(*items));
 	if (!items)
 		return -ENOMEM;
 	sort_part(&(struct sorter){rules, lines, items, items + PART_MAX}, 0, n);

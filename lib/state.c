@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "error.h"
+#include "system.h"
 #include "text.h"
 
 /* A path within the folder; longer than any that state_init() lets pass. */
@@ -39,7 +40,7 @@ static int failed(struct anybind_report *report, int code, const char *what, con
 		return report_error(report, -EPERM, "Run it as root, with sudo for example.",
 				    "not permitted to %s %s", what, path);
 	return report_error(report, code, NULL, "cannot %s %s: %s", what, path,
-			    strerrordesc_np(-code));
+			    report_errno(code));
 }
 
 static const char *pin_path(char ret[PIN_MAX], const char *path, const char *name)
@@ -57,6 +58,22 @@ static const char *generation_path(char ret[PIN_MAX], const char *path, uint32_t
 
 	snprintf(name, sizeof(name), "g%" PRIu32, program_id);
 	return pin_path(ret, path, name);
+}
+
+static void parent_path(char ret[PATH_MAX], const struct state *state)
+{
+	snprintf(ret, PATH_MAX, "%s", state->path);
+	*strrchr(ret, '/') = '\0';
+}
+
+static int check_owners(const struct state *state, struct anybind_report *report)
+{
+	char parent[PATH_MAX];
+	int r;
+
+	parent_path(parent, state);
+	r = system_check_owner(parent, report);
+	return r < 0 ? r : system_check_owner(state->path, report);
 }
 
 /* ---- clearing up ---- */
@@ -90,15 +107,73 @@ static void remove_generations(const char *path, uint32_t keep)
 	}
 }
 
+/* "sSLOT-ID": a group and where it belongs. */
+static const char *group_path(char ret[PIN_MAX], const char *path, uint32_t slot, uint32_t id)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "s%" PRIu32 "-%" PRIu32, slot, id);
+	return pin_path(ret, path, name);
+}
+
+/* Is @name that of a group which @groups (a map, or -1) has in its slot no more? */
+static bool is_stale_group(const char *name, int groups)
+{
+	const char *dash = strchr(name, '-');
+	uint64_t slot, id;
+	uint32_t now;
+
+	if (name[0] != 's' || !dash ||
+	    text_number(name + 1, dash - name - 1, UINT32_MAX, &slot) < 0 ||
+	    text_number(dash + 1, strlen(dash + 1), UINT32_MAX, &id) < 0)
+		return false;
+	return groups < 0 || kernel_group_id(groups, slot, &now) < 0 || now != id;
+}
+
+static void remove_groups(const char *path, int groups)
+{
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		char pin[PIN_MAX];
+
+		if (is_stale_group(entry->d_name, groups))
+			unlink(pin_path(pin, path, entry->d_name));
+	}
+}
+
+int state_pin_group(const struct state *state, uint32_t slot, int group)
+{
+	char pin[PIN_MAX];
+	uint32_t id;
+	int r = kernel_map_id(group, &id);
+
+	return r < 0 ? r : kernel_pin(group, group_path(pin, state->path, slot, id));
+}
+
+int state_open_group(const struct state *state, uint32_t slot, uint32_t id)
+{
+	char pin[PIN_MAX];
+
+	return kernel_open_pin(group_path(pin, state->path, slot, id));
+}
+
+void state_clear_groups(const struct state *state, int groups)
+{
+	remove_groups(state->path, groups);
+}
+
 /* Everything in the folder; the link last to be seen, first to go. */
 static void remove_pins(const char *path)
 {
-	static const char *const names[] = { "link", "sockets", "counters", "registry" };
 	char pin[PIN_MAX];
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		unlink(pin_path(pin, path, names[i]));
+	unlink(pin_path(pin, path, "link"));
+	for (size_t i = 0; i < KERNEL_MAPS; i++)
+		unlink(pin_path(pin, path, kernel_map_names[i]));
 	remove_generations(path, 0);
+	remove_groups(path, -1);
 }
 
 /* Is there a link in the folder whose namespace lives? */
@@ -128,10 +203,17 @@ static void clear_folder(const char *path)
 	struct link_info info;
 	_cleanup_close_ int link = live_link(path, &info);
 
-	if (link >= 0)
+	if (link >= 0) {
+		char pin[PIN_MAX];
+		_cleanup_close_ int groups =
+			kernel_open_pin(pin_path(pin, path, kernel_map_names[MAP_GROUPS]));
+
 		remove_generations(path, info.program_id);
-	else if (link == -ENOENT)
+		if (groups >= 0)
+			remove_groups(path, groups);
+	} else if (link == -ENOENT) {
 		remove_pins(path);
+	}
 }
 
 /* Opens @path's folder and locks it; @wait: as long as it takes. */
@@ -164,8 +246,7 @@ static void clear_siblings(const struct state *state)
 	_cleanup_closedir_ DIR *dir = NULL;
 	const struct dirent *entry;
 
-	snprintf(parent, sizeof(parent), "%s", state->path);
-	*strrchr(parent, '/') = '\0';
+	parent_path(parent, state);
 	dir = opendir(parent);
 	while (dir && (entry = readdir(dir))) {
 		_cleanup_close_ int lock = -1;
@@ -198,8 +279,7 @@ static int make_folders(const struct state *state, struct anybind_report *report
 {
 	char parent[PATH_MAX];
 
-	snprintf(parent, sizeof(parent), "%s", state->path);
-	*strrchr(parent, '/') = '\0';
+	parent_path(parent, state);
 	if (mkdir(parent, 0700) < 0 && errno != EEXIST)
 		return failed(report, -errno, "make", parent);
 	if (mkdir(state->path, 0700) < 0 && errno != EEXIST)
@@ -223,6 +303,11 @@ int state_lock(struct state *state, struct anybind_report *report)
 	if (r < 0)
 		return failed(report, r, "lock", state->path);
 	state->lock = r;
+	r = check_owners(state, report);
+	if (r < 0) {
+		close(take_fd(&state->lock));
+		return r;
+	}
 	clear_folder(state->path);
 	clear_siblings(state);
 	return 0;
@@ -277,12 +362,8 @@ static int read_once(const struct state *state, struct current *c)
 	r = open_pin(&c->generation.program, generation, "program");
 	if (!r)
 		r = open_pin(&c->generation.table, generation, "table");
-	if (!r)
-		r = open_pin(&c->maps.sockets, state->path, "sockets");
-	if (!r)
-		r = open_pin(&c->maps.counters, state->path, "counters");
-	if (!r)
-		r = open_pin(&c->maps.registry, state->path, "registry");
+	for (size_t i = 0; i < KERNEL_MAPS && !r; i++)
+		r = open_pin(&c->maps.fd[i], state->path, kernel_map_names[i]);
 	if (!r)
 		r = kernel_mmap(c->generation.table, false, &c->image, &c->image_size);
 	return r;
@@ -296,11 +377,18 @@ int state_read(const struct state *state, struct current *ret, struct anybind_re
 {
 	struct current c = CURRENT_NONE;
 	bool attached = false;
-	int r = -ENOENT;
+	int r = check_owners(state, report);
 
+	if (r < 0)
+		return r;
 	for (int try = 0; try < READ_TRIES; try++) {
 		r = read_once(state, &c);
 		attached = c.link >= 0;
+		if (r == -EUCLEAN)
+			report_error(report, r,
+				     "`anybind unload` clears it away; then apply the rules again.",
+				     "state in %s is damaged: a pin is not what it is named",
+				     state->path);
 		if (!r)
 			r = table_open(&c.table, c.image, c.image_size, report);
 		if (!r) {
@@ -351,12 +439,10 @@ int state_create(const struct state *state, const struct kernel_maps *maps,
 		 const struct generation *generation, int netns_fd, struct anybind_report *report)
 {
 	_cleanup_close_ int link = -1;
-	int r = pin(maps->sockets, state->path, "sockets");
+	int r = 0;
 
-	if (!r)
-		r = pin(maps->counters, state->path, "counters");
-	if (!r)
-		r = pin(maps->registry, state->path, "registry");
+	for (size_t i = 0; i < KERNEL_MAPS && !r; i++)
+		r = pin(maps->fd[i], state->path, kernel_map_names[i]);
 	if (!r)
 		r = pin_generation(state, generation);
 	if (!r)
@@ -386,7 +472,7 @@ int state_replace(const struct state *state, const struct current *current,
 		return report_error(report, r, "Try again.",
 				    "cannot move the dispatcher to its new rules: %s",
 				    r == -EPERM ? "another program changed the link meanwhile"
-						: strerrordesc_np(-r));
+						: report_errno(r));
 	}
 	remove_generation(
 		generation_path(path, state->path, current->generation.program_id));

@@ -7,6 +7,9 @@
  *		sockets		SOCKMAP, four slots a service
  *		counters	per service
  *		registry	service id -> name
+ *		groups		slot -> group of a service of several sockets
+ *		records		slot -> who registered its socket, and how
+ *		sSLOT-ID	the group in that slot, whose map has that id
  *		gID/program	the generation whose program has that id,
  *		gID/table	its table and rules
  *
@@ -73,6 +76,14 @@ int state_create(const struct state *state, const struct kernel_maps *maps,
 /* The commit point: from @current to @next. The lock must be held. */
 int state_replace(const struct state *state, const struct current *current,
 		  const struct generation *next, struct anybind_report *report);
+
+/*
+ * Groups are pinned before they go into their slot and unpinned (all that are in
+ * no slot any more) afterwards, like generations.
+ */
+int state_pin_group(const struct state *state, uint32_t slot, int group);
+int state_open_group(const struct state *state, uint32_t slot, uint32_t id);
+void state_clear_groups(const struct state *state, int groups);
 
 /* Detaches and removes everything, of whatever layout. -ENOENT: no dispatcher. */
 int state_remove(const struct state *state, struct anybind_report *report);

@@ -124,7 +124,7 @@ int system_explain_bpf(int code, size_t table_bytes, struct anybind_report *repo
 	return report_error(report, code,
 			    "With -v you see the kernel's own words; please report them.",
 			    "the kernel (Linux %s) refused the dispatcher: %s", name.release,
-			    strerrordesc_np(-code));
+			    report_errno(code));
 }
 
 /* ---- bpffs ---- */
@@ -173,7 +173,7 @@ static int mount_bpffs(struct anybind_report *report)
 	return report_error(report, -errno,
 			    "Use a kernel with CONFIG_BPF_SYSCALL, and /sys mounted.",
 			    "cannot mount a bpffs on %s: %s", ANYBIND_BPFFS,
-			    strerrordesc_np(errno));
+			    report_errno(-errno));
 }
 
 int system_bpffs(const char *path, bool mount, const char **ret_path,
@@ -200,4 +200,25 @@ int system_bpffs(const char *path, bool mount, const char **ret_path,
 	}
 	*ret_path = ANYBIND_BPFFS;
 	return 0;
+}
+
+static int cannot_look(const char *path, int code, struct anybind_report *report)
+{
+	return report_error(report, code == -EACCES ? -EPERM : code,
+			    "Run it as root, with sudo for example.", "cannot look at %s: %s",
+			    path, report_errno(code));
+}
+
+int system_check_owner(const char *path, struct anybind_report *report)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? -ENOENT : cannot_look(path, -errno, report);
+	if (S_ISDIR(st.st_mode) && (st.st_uid == 0 || st.st_uid == geteuid()))
+		return 0;
+	return report_error(report, -EPERM,
+			    "See who made it and remove it. Mount bpffs with mode=700.",
+			    "%s belongs to uid %u, who could put other rules in force", path,
+			    st.st_uid);
 }

@@ -23,4 +23,11 @@ int system_explain_bpf(int code, size_t table_bytes, struct anybind_report *repo
 int system_bpffs(const char *path, bool mount, const char **ret_path,
 		 struct anybind_report *report);
 
+/*
+ * Is @path a folder of root's or the caller's own? A bpffs may be open to all,
+ * and who owns a folder could put other pins into it, and with them other
+ * rules in force. -EPERM. -ENOENT: it is not there (nothing is reported).
+ */
+int system_check_owner(const char *path, struct anybind_report *report);
+
 #endif

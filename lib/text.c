@@ -130,7 +130,7 @@ static char *put_ipv6(char *p, const uint8_t addr[16])
 	unsigned int group[8];
 	int start = -1, longest = 1; /* the first longest run of two zero groups or more */
 
-	for (int i = 0; i < 8; i++)
+	for (size_t i = 0; i < 8; i++)
 		group[i] = (unsigned int)addr[2 * i] << 8 | addr[2 * i + 1];
 	for (int i = 0; i < 8; i++) {
 		int n = 0;
@@ -352,7 +352,7 @@ const char *text_suggest(const char *word, size_t len, const char *const list[],
 		unsigned int d = edits(lower, len, list[i], m);
 
 		/* Of a short word, half must be right. */
-		if (d < least && 2 * d <= m) {
+		if (d < least && (size_t)2 * d <= m) {
 			least = d;
 			best = list[i];
 		}

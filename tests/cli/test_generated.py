@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Manual pages and completion, made from the tables of the program."""
 
+import pathlib
 import re
 import subprocess
 
@@ -8,12 +9,16 @@ import pytest
 from conftest import BUILD, command_names, commands_of_build, run
 
 PAGES = ["anybind"] + ["anybind-" + name for name in commands_of_build()]
+SOURCE = pathlib.Path(__file__).parents[2]
+FILES = {("anybind-rules", "5"): SOURCE / "docs/man/anybind-rules.5",
+         ("libanybind", "3"): BUILD / "docs/man/libanybind.3",
+         **{(page, "8"): BUILD / "cli" / (page + ".8") for page in PAGES}}
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_page_is_clean(page, tmp_path):
+@pytest.mark.parametrize("file", FILES.values(), ids=lambda file: file.name)
+def test_page_is_clean(file):
     # What a page refers to is another page's matter, so those are left out.
-    done = subprocess.run(["mandoc", "-Tlint", "-Wstyle", str(BUILD / "cli" / (page + ".8"))],
+    done = subprocess.run(["mandoc", "-Tlint", "-Wstyle", str(file)],
                           capture_output=True, text=True)
     complaints = [line for line in done.stdout.splitlines() + done.stderr.splitlines()
                   if "referenced manual not found" not in line and "mandoc.db" not in line]
@@ -37,11 +42,29 @@ def test_page_says_what_help_says(page):
         assert example in text
 
 
+def references(file):
+    return set(re.findall(r"^\.(?:It )?Xr (\S*anybind\S*) (\d)", file.read_text(), re.M))
+
+
 def test_references_are_to_pages_that_exist():
-    for page in PAGES:
-        source = (BUILD / "cli" / (page + ".8")).read_text()
-        for name in re.findall(r"^\.(?:It )?Xr (anybind\S*) 8", source, re.M):
-            assert name in PAGES
+    for file in FILES.values():
+        assert references(file) <= FILES.keys()
+
+
+def test_every_page_is_referred_to():
+    assert references(FILES["anybind", "8"]) == FILES.keys() - {("anybind", "8")}
+
+
+def test_library_page_has_every_function():
+    header = (SOURCE / "include/anybind.h").read_text()
+    page = FILES["libanybind", "3"].read_text()
+    synopsis = page.split(".Sh SYNOPSIS")[1].split(".Sh DESCRIPTION")[0]
+    functions = re.findall(r"^\w[^;{}#/]*?\b(anybind_\w+)\([^*]", header, re.M)
+    assert len(functions) > 30
+    for name in functions:
+        assert len(re.findall(rf"^\.F[no] {name}\b", synopsis, re.M)) == 1, name
+        assert re.search(rf"^\.Fn {name}$", page.split(".Sh DESCRIPTION")[1], re.M) or \
+            name.endswith("_free") or name.endswith(("_count", "_get")), name
 
 
 def complete(*words):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 import re
+import shlex
 
 import pytest
 from conftest import command_names, commands_of_build, run, run_on_terminal
@@ -12,14 +13,15 @@ OWN_OPTIONS = {
     "service": {"--replace", "--force"},
     "unbind": {"--force"},
     "apply": {"--force"},
-    "register": {"-p", "--pid", "--fd", "--listen-fds"},
     "agent": {"--policy", "--socket"},
+    "register": {"-p", "--pid", "--fd", "--listen-fds", "-a", "--add", "-w", "--weight"},
+    "run": {"--bind", "--only", "-a", "--add", "--replace", "--force"},
     "unregister": {"-4", "--ipv4", "-6", "--ipv6"},
 }
 GLOBAL_OPTIONS = {"-n", "--netns", "-j", "--json", "-v", "--verbose", "-h", "--help", "-V",
                   "--version"}
 COMMANDS = ["agent", "apply", "bind", "check", "diff", "drop", "explain", "load", "pass", "register",
-            "rules", "service", "services", "status", "unbind", "unload", "unregister"]
+            "rules", "run", "service", "services", "status", "unbind", "unload", "unregister"]
 
 
 def options_in(text):
@@ -80,14 +82,26 @@ def test_bold_only_on_a_terminal_that_wants_it():
         assert b"\x1b" not in run_on_terminal("bind", "--help", env=env).out
 
 
+def split_at(words, separators):
+    parts = [[]]
+    for word in words:
+        if word in separators:
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return parts
+
+
 def test_every_example_is_understood(tmp_path):
     """Examples in --help pass the command line's checks: no usage error."""
     tried = 0
     for command in COMMANDS:
         examples = run(command, "--help").out.decode().split("\nExamples:\n")[1]
         for line in re.findall(r"^  (anybind [^\n]*)", examples, re.M):
-            for part in re.split(r"[;|]|&&", re.sub(r"'[^']*'", "'x'", line)):
-                words = re.sub(r"\"\$\(.*?\)\"", "1", part).split(">")[0].split()
+            lexer = shlex.shlex(re.sub(r'"\$\(.*?\)"', "1", line), posix=True, punctuation_chars=True)
+            lexer.whitespace_split = True
+            for part in split_at(list(lexer), {";", "|", "&&"}):
+                words = split_at(part, {">"})[0]
                 if not words or words[0] != "anybind":
                     continue
                 if "-n" in words:  # nothing may happen in a namespace that exists

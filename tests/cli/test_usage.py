@@ -72,6 +72,12 @@ MISTAKES = [
      "meant"),
     ("unregister web -46", "unregister: -4 and -6 exclude each other; without them both are "
      "meant"),
+    ("run", "run: SERVICE is missing"),
+    ("run web", "run: COMMAND is missing"),
+    ("run web --", "run: COMMAND is missing"),
+    ("run web nginx -g daemon", 'unknown option "-g" in "-g"'),
+    ("run web --bind= -- true", "--bind: STATEMENT is empty"),
+    ("run web --only sctp -- true", 'run: "sctp" is not of the form "udp" or "tcp 192.0.2.1:80"'),
     ("explain", "explain: PROTO is missing"),
     ("explain tcp", "explain: SRC:PORT is missing"),
     ("explain tcp 192.0.2.1:1", "explain: DST:PORT is missing"),

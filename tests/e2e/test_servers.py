@@ -132,6 +132,8 @@ def test_two_servers_share_a_port(machines):
     machines.anybind("register", "authority", "--pid", knot.pid)
     machines.anybind("bind", "resolver", "udp", "203.0.113.0/25", "53")
     machines.anybind("bind", "authority", "tcp,udp", "203.0.113.128/25", "53")
+    for service in ("resolver", "authority"):  # they share no group
+        assert sockets(machines, service)["ipv4", "udp"]["members"] == 1
     for _ in range(3):
         assert machines.dig("203.0.113.1", "www.example.net") == "192.0.2.10"
         assert machines.dig("203.0.113.201", "www.example.org") == "192.0.2.20"

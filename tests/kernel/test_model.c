@@ -86,7 +86,7 @@ static void test_random_rule_sets(void **state)
 		struct table table;
 		struct generation gen = load(rs, &table);
 
-		model_fill(&model, maps.sockets, &random, seed % 2);
+		model_fill(&model, maps.fd[MAP_SOCKETS], &random, seed % 2);
 		for (unsigned int i = 0; i < PACKETS; i++) {
 			struct packet p;
 
@@ -96,7 +96,7 @@ static void test_random_rule_sets(void **state)
 		unload(&gen, &table);
 		anybind_ruleset_free(rs);
 	}
-	model_assert_counters(&model, maps.counters);
+	model_assert_counters(&model, maps.fd[MAP_COUNTERS]);
 }
 
 /* The image is frozen: nobody changes rules in force, not even by the pin. */

@@ -323,7 +323,7 @@ static void test_real_packets(void **state)
 
 		resolve(rs);
 		publish(rs, &current);
-		model_fill(&model, maps.sockets, &random, seed % 2);
+		model_fill(&model, maps.fd[MAP_SOCKETS], &random, seed % 2);
 		by_device += choose_packets(&random, rs, packets);
 		make_local(packets);
 		for (unsigned int i = 0; i < PACKETS; i++)
@@ -331,7 +331,7 @@ static void test_real_packets(void **state)
 		anybind_ruleset_free(rs);
 	}
 	assert_in_range(by_device, RULE_SETS / 2, PACKETS * RULE_SETS);
-	model_assert_counters(&model, maps.counters);
+	model_assert_counters(&model, maps.fd[MAP_COUNTERS]);
 	generation_close(&current);
 }
 

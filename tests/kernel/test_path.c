@@ -79,7 +79,7 @@ static void test_both_families(void **state)
 	api_register(a, "web", v4);
 	traffic_expect_arrival(IPPROTO_TCP, V4 ":1000", v4);
 	traffic_expect_arrival(IPPROTO_TCP, V6 ":1000", dual);
-	assert_int_equal(anybind_unregister(a, "web", IPPROTO_TCP, AF_INET, NULL), 1);
+	assert_int_equal(anybind_unregister(a, "web", IPPROTO_TCP, AF_INET, 0, NULL), 1);
 	traffic_expect_arrival(IPPROTO_TCP, V4 ":1000", dual);
 }
 
@@ -120,7 +120,7 @@ static void force_slot(unsigned int slot, int fd)
 	struct current current = CURRENT_NONE;
 
 	assert_int_equal(dispatcher_read(a, &current, NULL), 0);
-	assert_int_equal(kernel_slot_set(current.maps.sockets, slot, fd), 0);
+	assert_int_equal(kernel_slot_set(current.maps.fd[MAP_SOCKETS], slot, fd), 0);
 	current_close(&current);
 }
 
@@ -281,7 +281,7 @@ static void test_closed_and_replaced(void **state)
 	traffic_expect_refusal(IPPROTO_TCP, V4 ":1000");
 	api_register(a, "web", second);
 	traffic_expect_arrival(IPPROTO_TCP, V4 ":1000", second);
-	assert_int_equal(anybind_unregister(a, "web", 0, 0, NULL), 1);
+	assert_int_equal(anybind_unregister(a, "web", 0, 0, 0, NULL), 1);
 	traffic_expect_refusal(IPPROTO_TCP, V4 ":1000");
 	expect_counters("web", COUNTERS(.steered = 4, .missing = 2));
 }

@@ -42,6 +42,7 @@ static void shower(int protocol, const int fds[MEMBERS], unsigned int got[MEMBER
 		_cleanup_close_ int client = traffic_dial(protocol, V4 ":1000");
 		struct pollfd polled[MEMBERS];
 
+		assert_true(client >= 0);
 		for (unsigned int i = 0; i < MEMBERS; i++)
 			polled[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
 		assert_int_equal(poll(polled, MEMBERS, DEADLINE), 1);

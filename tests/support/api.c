@@ -84,7 +84,7 @@ void api_register(struct anybind *a, const char *service, int fd)
 	struct anybind_sockets *sockets;
 
 	expect(anybind_sockets_of_fds(a, &sockets, &fd, 1, fresh()), 0, "socket");
-	expect(anybind_register(a, service, sockets, fresh()), 0, service);
+	expect(anybind_register(a, service, sockets, NULL, fresh()), 0, service);
 	anybind_sockets_free(sockets);
 }
 
@@ -95,7 +95,7 @@ void api_expect_register(struct anybind *a, const char *service, int fd, int cod
 	int r = anybind_sockets_of_fds(a, &sockets, &fd, 1, fresh());
 
 	if (!r)
-		r = anybind_register(a, service, sockets, report);
+		r = anybind_register(a, service, sockets, NULL, report);
 	anybind_sockets_free(sockets);
 	world_assert_message(report, 0, text, NULL);
 	expect(r, code, text);

@@ -92,6 +92,7 @@ void traffic_expect_arrival(int protocol, const char *endpoint, int server)
 	_cleanup_close_ int client = traffic_dial(protocol, endpoint);
 	_cleanup_close_ int accepted = -1;
 
+	assert_true(client >= 0);
 	if (protocol == IPPROTO_TCP)
 		accepted = traffic_accept(server, endpoint);
 	else

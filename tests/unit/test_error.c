@@ -74,12 +74,21 @@ static void test_limits(void **state)
 	anybind_report_free(report);
 }
 
+static void test_names_of_errors(void **state)
+{
+	(void)state;
+	assert_string_equal(report_errno(-ENOENT), "No such file or directory");
+	assert_non_null(strstr(report_errno(-524), "not supported")); /* the kernel's ENOTSUPP */
+	assert_non_null(report_errno(-4000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_null_report),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_names_of_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

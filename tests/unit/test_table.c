@@ -13,6 +13,7 @@
 
 #include "cleanup.h"
 #include "compile.h"
+#include "error.h"
 #include "random_rules.h"
 #include "table.h"
 
@@ -270,6 +271,51 @@ static void test_default_action_ends(void **state)
 	anybind_ruleset_free(rs);
 }
 
+static void test_empty(void **state)
+{
+	struct anybind_ruleset *rs = parse(""), *back;
+	struct random random = { 1 };
+	struct table table;
+	size_t size;
+	void *image = image_of(rs, &size);
+
+	(void)state;
+	assert_int_equal(table_open(&table, image, size, NULL), 0);
+	assert_int_equal(table_ruleset(&table, &back, NULL), 0);
+	for (unsigned int i = 0; i < PACKETS; i++) {
+		struct packet p;
+
+		random_packet(&random, rs, &p);
+		expect_verdict(&table, rs, &p, 1);
+	}
+	anybind_ruleset_free(back);
+	anybind_ruleset_free(rs);
+	free(image);
+}
+
+/* A refusal is reported, whatever is in the report already. */
+static void test_nested_too_deep(void **state)
+{
+	_cleanup_free_ char *text = malloc(2 * 40000 * 40);
+	struct anybind_report *report = anybind_report_new();
+	struct anybind_ruleset *rs;
+	struct compiled *compiled;
+	size_t n = 0;
+
+	(void)state;
+	report_warning(report, NULL, "something else");
+	for (unsigned int i = 0; i < 80000; i++)
+		n += sprintf(text + n, "drop tcp 10.0.0.0/%u any dev d%u\n", 8 + i % 2, i / 2);
+	rs = parse(text);
+	for (size_t i = 0; i < rs->n_devices; i++)
+		rs->devices[i].ifindex = i + 1;
+	assert_int_equal(compile(&compiled, rs, report), -E2BIG);
+	assert_int_equal(anybind_report_count(report), 2);
+	assert_non_null(strstr(anybind_report_get(report, 1)->text, "nested too deep"));
+	anybind_ruleset_free(rs);
+	anybind_report_free(report);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +323,7 @@ int main(void)
 		cmocka_unit_test(test_rules_come_back),	 cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_other_layout),	 cmocka_unit_test(test_alike_rules_share),
 		cmocka_unit_test(test_port_lists_share), cmocka_unit_test(test_default_action_ends),
+		cmocka_unit_test(test_empty),		 cmocka_unit_test(test_nested_too_deep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
