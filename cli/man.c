@@ -339,7 +339,8 @@ static void put_see_also(void)
 	for (; commands[n] && n < ARRAY_SIZE(sorted); n++)
 		sorted[n] = commands[n];
 	qsort(sorted, n, sizeof(sorted[0]), by_name);
-	puts(".Sh SEE ALSO\n.Xr libanybind 3 ,\n.Xr anybind-rules 5 ,");
+	puts(".Sh SEE ALSO\n.Xr libanybind 3 ,\n.Xr anybind-policy 5 ,\n.Xr anybind-rules 5 ,\n"
+	     ".Xr anybind-systemd 7 ,");
 	for (size_t i = 0; i < n; i++)
 		printf(".Xr anybind-%s 8 ,\n", sorted[i]->name);
 	puts(".Xr ip-netns 8");
