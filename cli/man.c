@@ -148,14 +148,34 @@ static void put_filled(const char *text)
 	end_line(&filler);
 }
 
+/* Line by line, without the four blanks that mark it. */
+static void put_kept(const char *text)
+{
+	puts(".Bd -literal -offset indent");
+	while (*text) {
+		size_t len = strcspn(text, "\n"), blanks = strspn(text, " ");
+		size_t skip = blanks < 4 ? blanks : 4;
+
+		put_escaped(text + skip, len - skip, true);
+		putchar('\n');
+		text += len + (text[len] == '\n');
+	}
+	puts(".Ed");
+}
+
 static void put_paragraphs(const char *text)
 {
 	char *paragraph;
 
 	for (bool first = true; (paragraph = help_paragraph(&text)); first = false) {
-		if (!first)
+		bool kept = !strncmp(paragraph, "    ", 4);
+
+		if (!first && !kept)
 			puts(".Pp");
-		put_filled(paragraph);
+		if (kept)
+			put_kept(paragraph);
+		else
+			put_filled(paragraph);
 		free(paragraph);
 	}
 }
@@ -319,7 +339,8 @@ static void put_see_also(void)
 	for (; commands[n] && n < ARRAY_SIZE(sorted); n++)
 		sorted[n] = commands[n];
 	qsort(sorted, n, sizeof(sorted[0]), by_name);
-	puts(".Sh SEE ALSO\n.Xr libanybind 3 ,\n.Xr anybind-rules 5 ,");
+	puts(".Sh SEE ALSO\n.Xr libanybind 3 ,\n.Xr anybind-policy 5 ,\n.Xr anybind-rules 5 ,\n"
+	     ".Xr anybind-systemd 7 ,");
 	for (size_t i = 0; i < n; i++)
 		printf(".Xr anybind-%s 8 ,\n", sorted[i]->name);
 	puts(".Xr ip-netns 8");

@@ -8,6 +8,7 @@ at which address it was asked. register() is all that another program needs.
     agent.py SERVICE [PATH-OF-AGENT]
 """
 
+import contextlib
 import select
 import socket
 import struct
@@ -29,11 +30,12 @@ def register(service, sockets, agent=AGENT):
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
         connection.settimeout(60)
         connection.connect(agent)
-        socket.send_fds(connection, [REQUEST.pack(MAGIC, VERSION, REGISTER, name)], fds)
+        # An agent that is too busy to read the request answers all the same, and hangs up.
+        with contextlib.suppress(BrokenPipeError):
+            socket.send_fds(connection, [REQUEST.pack(MAGIC, VERSION, REGISTER, name)], fds)
         try:
             message = connection.recv(4096)
         except ConnectionResetError:
-            # It did not read the request; its answer may be there all the same.
             message = connection.recv(4096)
     if len(message) < ANSWER.size or message[:4] != MAGIC:
         raise ConnectionError("the agent hung up without an answer")

@@ -578,7 +578,9 @@ def test_socket_of_its_own(ns, agents):
         return process
 
     with listener(ns) as server:
-        start().kill()
+        killed = start()
+        killed.kill()
+        killed.wait(DEADLINE)
         process = start()
         assert path.stat().st_mode & 0o777 == 0o666 and path.parent.stat().st_mode & 0o777 == 0o755
         assert as_user(agent.register, "web", server) == 1

@@ -4,25 +4,12 @@
  * allows, which knows nothing but sscanf() and fnmatch() and may be that plain
  * since the text is known to be right.
  */
+#include "fuzz.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fnmatch.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "anybind.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define must(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 /* A name that starts with a letter is there; its number is its length. */
 static int id_of(bool is_group, const char *name, uint32_t *ret_id, void *data)
