@@ -68,9 +68,9 @@ static void answer(const struct session *s, const struct verdict *verdict)
 	char message[AGENT_ANSWER_MAX];
 
 	memcpy(message, &head, sizeof(head));
-	if (text_len)
+	if (verdict->text && text_len)
 		memcpy(message + sizeof(head), verdict->text, text_len);
-	if (hint_len)
+	if (verdict->hint && hint_len)
 		memcpy(message + sizeof(head) + text_len, verdict->hint, hint_len);
 	if (send(s->connection, message, sizeof(head) + text_len + hint_len,
 		 MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -209,8 +210,7 @@ static void describe_member(const struct listing *l, uint32_t own, const struct 
 		return;
 	info->since = record->since;
 	info->by_uid = record->uid;
-	memcpy(text->how, record->how, sizeof(text->how) - 1);
-	text->how[sizeof(text->how) - 1] = '\0';
+	snprintf(text->how, sizeof(text->how), "%.*s", (int)sizeof(record->how), record->how);
 	info->how = text->how;
 }
 
