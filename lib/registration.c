@@ -69,6 +69,8 @@ static int check_netns(const struct anybind *a, const struct anybind_sockets *so
 		uint64_t cookie;
 		socklen_t len = sizeof(cookie);
 
+		if (s->fd < 0)
+			continue; /* known by cookie: looked for in this namespace only */
 		if (getsockopt(s->fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) < 0)
 			return report_error(report, -errno, NULL,
 					    "cannot ask for the namespace of %s: %m", s->address);
