@@ -90,7 +90,7 @@ def test_everything_is_there(installed):
     commands = {page.name for page in (ROOT / "cli").glob("cmd_*.c")}
     pages = {page.name for page in installed.glob("share/man/man8/*.8")}
     assert pages == {"anybind.8"} | {
-        name.replace("cmd_", "anybind-").replace(".c", ".8") for name in commands
+        name.replace("_", "-").replace("cmd-", "anybind-").replace(".c", ".8") for name in commands
     }
     for file in ("sbin/anybind", "include/anybind.h", "share/man/man5/anybind-rules.5"):
         assert (installed / file).is_file(), file
@@ -156,12 +156,12 @@ def test_pages_and_completion(installed):
     script = f"""
         . /usr/share/bash-completion/bash_completion
         . {installed}/share/bash-completion/completions/anybind
-        COMP_WORDS=(anybind reg) COMP_CWORD=1 COMP_LINE='anybind reg' COMP_POINT=11
+        COMP_WORDS=(anybind exp) COMP_CWORD=1 COMP_LINE='anybind exp' COMP_POINT=11
         complete -p anybind
         $(complete -p anybind | sed 's/.*-F \\([^ ]*\\).*/\\1/')
         printf '%s\\n' "${{COMPREPLY[@]}}"
         """
-    assert run("bash", "-c", script).split()[-1] == "register"
+    assert run("bash", "-c", script).split()[-1] == "explain"
 
 
 def test_uninstall_takes_it_all_away(installed):
