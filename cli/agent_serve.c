@@ -192,7 +192,7 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
 {
 	_cleanup_close_ int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 	struct server *server = data;
-	uid_t uid;
+	uid_t uid = (uid_t)-1;
 	int r;
 
 	(void)source;

@@ -42,7 +42,7 @@ static_assert(sizeof(struct agent_request) == 72, "no padding");
 static_assert(sizeof(struct agent_answer) == 20, "no padding");
 
 #define AGENT_TEXT_MAX 1000 /* of each of text and hint */
-#define AGENT_ANSWER_MAX (sizeof(struct agent_answer) + 2 * AGENT_TEXT_MAX)
+#define AGENT_ANSWER_MAX (sizeof(struct agent_answer) + 2 * (size_t)AGENT_TEXT_MAX)
 
 /*
  * Seconds. The agent ends a client that has not sent its request in the first
