@@ -80,6 +80,9 @@ def attached(ns):
     return links, programs
 
 
+SHARED = ("link", "sockets", "counters", "registry", "groups", "records")
+
+
 def expect_tidy(ns, kernel=True):
     """One dispatcher, and no trace of anything else."""
     status = ns.anybind("-j", "status").document
@@ -88,7 +91,7 @@ def expect_tidy(ns, kernel=True):
     generation = f"{folder}/g{status['program_id']}"
     assert os.path.dirname(folder) == FOLDER
     expected = {folder, generation}
-    expected |= {f"{folder}/{name}" for name in ("link", "sockets", "counters", "registry")}
+    expected |= {f"{folder}/{name}" for name in SHARED}
     expected |= {f"{generation}/{name}" for name in ("program", "table")}
     assert pins() == expected
     if kernel:
