@@ -23,41 +23,42 @@
 #define ANYBIND_MAGIC "anybind"
 
 /*
- * An action is what a lookup has come to so far; its low three bits say what
+ * An action is what a lookup has come to so far; its low two bits say what
  * the rest means.
  *
- *	VERDICT	the end: a verdict word
- *	PORT	one port: protocols, port, index of the verdict in `words`; any
- *		other packet goes on with the family's default action
- *	PROTO	all ports: protocols, index of the verdict; others as above
+ *	VERDICT	the end: a verdict
+ *	PORT	one port: protocols, port, verdict; any other packet goes on with
+ *		the family's default action
+ *	PROTO	all ports: protocols, verdict; others as above
  *	NODE	index in `words` of a node
  *
  * PORT and PROTO exist so that the commonest rules are decided in the cache
- * line where the destination was found.
+ * line where the destination was found. They have room for 12 bits of verdict;
+ * larger ones need a node.
  */
 #define ACTION_VERDICT 0
 #define ACTION_PORT 1
 #define ACTION_PROTO 2
 #define ACTION_NODE 3
-#define ACTION_TAG 7
-#define ACTION_SHIFT 3
+#define ACTION_TAG 3
+#define ACTION_SHIFT 2
 
-/* PORT and PROTO: bits 3-4 protocols, 5-20 port, 21-31 index of the verdict. */
-#define ACTION_PORT_SHIFT 5
-#define ACTION_INDEX_SHIFT 21
-#define ACTION_INDEX_MAX 2048
+/* PORT and PROTO: bits 2-3 protocols, 4-19 port, 20-31 verdict. */
+#define ACTION_PORT_SHIFT 4
+#define ACTION_VERDICT_SHIFT 20
+#define ACTION_VERDICT_MAX 0xfff
 
 #define PROTO_BIT_TCP 1
 #define PROTO_BIT_UDP 2
 
-/* A verdict word: bits 0-1 what, bit 2 `missing pass`, bits 3-14 service id. */
+/* A verdict: pass, drop, or a service: bit 0 `missing pass`, the others its id + 1. */
 #define VERDICT_PASS 0
 #define VERDICT_DROP 1
-#define VERDICT_SERVICE 2
-#define VERDICT_KIND 3
-#define VERDICT_MISSING_PASS 4
-#define VERDICT_ID_SHIFT 3
-#define VERDICT_ID_MASK 0xfff /* also ANYBIND_SERVICES_MAX - 1 */
+#define VERDICT_SERVICE(id, missing_pass) (((id) + 1) << 1 | (missing_pass))
+#define VERDICT_IS_SERVICE(verdict) ((verdict) > VERDICT_DROP)
+#define VERDICT_MISSING_PASS 1
+#define VERDICT_ID(verdict) (((verdict) >> 1) - 1)
+#define SERVICE_IDS 4096 /* also ANYBIND_SERVICES_MAX */
 
 /*
  * Nodes. The first word's low bits name the kind.
@@ -68,9 +69,8 @@
  *	TEST	0 kind	1 action if so	2 action if not	3 ifindex, 0: any
  *		4… source: IPv4 address, mask; IPv6 address[4], mask[4]; network order
  *	SOURCES	0 kind | n_lengths << 8	1 action if none	2 first line	3 lines
- *		4 hash multiplier, low half	5 high half	6… prefix lengths, longest
- *		first, five words each: length, mask (high half's lower and upper
- *		word, low half's)
+ *		4 hash multiplier	6… prefix lengths, longest first, five words
+ *		each: length, mask (high half, low half)
  */
 #define NODE_PORTS 0
 #define NODE_TEST 1
@@ -83,8 +83,9 @@
 /*
  * A line maps (prefix, length) to an action. `len` is the prefix length, 0 in
  * an empty slot. `flags`: LINE_NEXT, the search goes on in the following line;
- * bit i, longer prefixes exist below that of slot i. Keys are host order, host
- * bits zero.
+ * bit i, longer prefixes exist below that of slot i. Keys and masks are what a
+ * load of the address in network order gives, host bits zero; of IPv6, each
+ * half is two words, the address's first in the lower.
  */
 #define LINE_NEXT 0x80
 #define LINE4_SLOTS 7
@@ -162,7 +163,7 @@ struct table_header {
  * and protocol, and a pool is there for services of several sockets.
  */
 #define SLOT(id, udp, v6) ((id) << 2 | (udp) << 1 | (v6))
-#define SLOTS_OWN (4 * (VERDICT_ID_MASK + 1))
+#define SLOTS_OWN (4 * SERVICE_IDS)
 #define SLOTS_POOL 65536
 #define SLOTS (SLOTS_OWN + SLOTS_POOL)
 

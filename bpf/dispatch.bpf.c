@@ -8,7 +8,6 @@
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <stdbool.h>
-#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
@@ -26,14 +25,13 @@
 /* Of this generation. Reads of it are constants to the verifier. */
 const volatile struct table_params params;
 
-/* This generation's table; the library gives it its size. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__uint(key_size, 4);
-	__uint(value_size, 4096);
-} table SEC(".maps");
+/*
+ * This generation's table: the value of a map that the library puts in the
+ * place of this one. As data of the program its address is a constant, and
+ * reading it costs no lookup.
+ */
+#define TABLE_PLACEHOLDER 4096
+__u8 table[TABLE_PLACEHOLDER] SEC(".data.table");
 
 /* The rest belongs to the namespace and outlives generations. */
 struct {
@@ -68,7 +66,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, VERDICT_ID_MASK + 1);
+	__uint(max_entries, SERVICE_IDS);
 	__type(key, __u32);
 	__type(value, struct counters);
 } counters SEC(".maps");
@@ -76,16 +74,17 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, VERDICT_ID_MASK + 1);
+	__uint(max_entries, SERVICE_IDS);
 	__type(key, __u32);
 	__type(value, struct registry_entry);
 } registry SEC(".maps");
 
 static __always_inline const __u8 *table_value(void)
 {
-	__u32 zero = 0;
+	const __u8 *value = table;
 
-	return bpf_map_lookup_elem(&table, &zero);
+	lookup_opaque(value); /* it is larger than clang thinks */
+	return value;
 }
 
 /* PROTO_BIT_TCP (for 6) or PROTO_BIT_UDP (for 17), without a branch. */
@@ -98,10 +97,10 @@ static __always_inline void load_destination(const struct bpf_sk_lookup *ctx, st
 {
 	s->v6 = ctx->family ^ AF_INET;
 	if (s->v6) {
-		s->hi = (__u64)bpf_ntohl(ctx->local_ip6[0]) << 32 | bpf_ntohl(ctx->local_ip6[1]);
-		s->lo = (__u64)bpf_ntohl(ctx->local_ip6[2]) << 32 | bpf_ntohl(ctx->local_ip6[3]);
+		s->hi = lookup_half(ctx->local_ip6[0], ctx->local_ip6[1]);
+		s->lo = lookup_half(ctx->local_ip6[2], ctx->local_ip6[3]);
 	} else {
-		s->lo = bpf_ntohl(ctx->local_ip4);
+		s->lo = ctx->local_ip4;
 	}
 }
 
@@ -143,8 +142,6 @@ __noinline __u32 search_on(struct bpf_sk_lookup *ctx, __u64 level, __u64 probe, 
 		.table = table_value(),
 	};
 
-	if (!loop.table)
-		return ACTION_VERDICT;
 	load_destination(ctx, &loop.search);
 	bpf_loop(SEARCH_STEPS_MAX, search_step, &loop, 0);
 	return loop.search.best;
@@ -183,19 +180,17 @@ __noinline __u32 walk(struct bpf_sk_lookup *ctx, __u64 action)
 	};
 	struct walk *w = &loop.walk;
 
-	if (!loop.table)
-		return ACTION_VERDICT;
 	w->first = w->ranges = w->lengths = w->probe = unknown_zero(loop.table);
 	if (w->v6) {
 		w->src[0] = ctx->remote_ip6[0];
 		w->src[1] = ctx->remote_ip6[1];
 		w->src[2] = ctx->remote_ip6[2];
 		w->src[3] = ctx->remote_ip6[3];
-		w->src_hi = (__u64)bpf_ntohl(w->src[0]) << 32 | bpf_ntohl(w->src[1]);
-		w->src_lo = (__u64)bpf_ntohl(w->src[2]) << 32 | bpf_ntohl(w->src[3]);
+		w->src_hi = lookup_half(w->src[0], w->src[1]);
+		w->src_lo = lookup_half(w->src[2], w->src[3]);
 	} else {
 		w->src[0] = ctx->remote_ip4;
-		w->src_lo = bpf_ntohl(w->src[0]);
+		w->src_lo = w->src[0];
 	}
 	bpf_loop(WALK_STEPS_MAX, walk_step, &loop, 0);
 	return w->action & ACTION_TAG ? ACTION_VERDICT : w->action;
@@ -234,14 +229,11 @@ static __always_inline __u32 classify(struct bpf_sk_lookup *ctx)
 	const __u8 *t = table_value();
 	__u32 action, tag;
 
-	if (!t)
-		return VERDICT_PASS;
 	action = find(ctx, t);
 	tag = action & ACTION_TAG;
 	if (tag == ACTION_PORT || tag == ACTION_PROTO)
 		action = lookup_inline_action(
-			t, &params, action,
-			proto_bit(ctx), ctx->local_port,
+			action, proto_bit(ctx), ctx->local_port,
 			ctx->family == AF_INET ? params.v4.fallback : params.v6.fallback);
 	if (params.has_nodes && action & ACTION_TAG)
 		action = walk(ctx, action);
@@ -370,7 +362,7 @@ static __always_inline void count(struct counters *c, long err)
 /* Gives the packet to a socket of the service, or to its policy where there is none. */
 static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 verdict)
 {
-	__u32 id = verdict >> VERDICT_ID_SHIFT & VERDICT_ID_MASK;
+	__u32 id = VERDICT_ID(verdict);
 	bool udp = ctx->protocol == IPPROTO_UDP, v6 = ctx->family != AF_INET;
 	struct counters *c = bpf_map_lookup_elem(&counters, &id);
 	long err = assign_slot(ctx, SLOT(id, udp, v6));
@@ -389,14 +381,9 @@ int anybind_dispatch(struct bpf_sk_lookup *ctx)
 {
 	__u32 verdict = classify(ctx);
 
-	switch (verdict & VERDICT_KIND) {
-	case VERDICT_SERVICE:
+	if (VERDICT_IS_SERVICE(verdict))
 		return steer(ctx, verdict);
-	case VERDICT_DROP:
-		return SK_DROP;
-	default:
-		return SK_PASS;
-	}
+	return verdict == VERDICT_PASS ? SK_PASS : SK_DROP;
 }
 
 /* The hook's helpers are open to every licence; this names ours to the kernel. */

@@ -16,10 +16,6 @@ struct builder {
 	size_t n_memos, cap_memos;
 };
 
-/* The index in `words` of a rule's verdict; verdicts are there before any node. */
-uint32_t builder_verdict_index(const struct rule *rule);
-int builder_add_verdicts(struct builder *builder);
-
 /*
  * @rules: all @n rules of one prefix, in canonical order. @other: the action
  * of the next shorter prefix, for packets that none of them takes. @is_fallback:

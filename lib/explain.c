@@ -16,6 +16,7 @@
 #include "error.h"
 #include "inspect.h"
 #include "text.h"
+#include "verdict.h"
 
 #define CANDIDATES_MAX 16
 #define REASON_MAX 200
@@ -212,15 +213,8 @@ static uint32_t expected_verdict(const struct question *q, uint16_t dev)
 {
 	ssize_t i = ruleset_match(q->rs, q->run.family, q->run.proto, q->run.dst, q->run.dst_port,
 				  q->run.src, dev);
-	const struct service *service;
 
-	if (i < 0 || q->rs->rules[i].action == ANYBIND_PASS)
-		return VERDICT_PASS;
-	if (q->rs->rules[i].action == ANYBIND_DROP)
-		return VERDICT_DROP;
-	service = &q->rs->services[q->rs->rules[i].service];
-	return VERDICT_SERVICE | service->id << VERDICT_ID_SHIFT |
-	       (service->missing_pass ? VERDICT_MISSING_PASS : 0);
+	return rule_verdict(q->rs, i < 0 ? NULL : &q->rs->rules[i]);
 }
 
 static uint32_t table_verdict(const struct question *q, uint32_t ifindex)
@@ -257,12 +251,12 @@ static int choose_own(const struct question *q, uint32_t own, struct choice *ret
 
 static int choose(const struct question *q, uint32_t verdict, struct choice *ret)
 {
-	uint32_t id = verdict >> VERDICT_ID_SHIFT & VERDICT_ID_MASK;
+	uint32_t id = VERDICT_ID(verdict);
 	bool udp = q->run.proto == IPPROTO_UDP;
 	int r;
 
 	*ret = (struct choice){0};
-	if ((verdict & VERDICT_KIND) != VERDICT_SERVICE)
+	if (!VERDICT_IS_SERVICE(verdict))
 		return 0;
 	r = choose_own(q, SLOT(id, udp, q->run.family == 6), ret);
 	if (r < 0 || ret->n || q->run.family == 6)
@@ -283,9 +277,9 @@ static bool may_choose(const struct choice *choice, uint64_t cookie)
 /* What the kernel should do with a verdict whose service has no usable socket. */
 static bool passes_without_socket(uint32_t verdict)
 {
-	if ((verdict & VERDICT_KIND) == VERDICT_SERVICE)
+	if (VERDICT_IS_SERVICE(verdict))
 		return verdict & VERDICT_MISSING_PASS;
-	return (verdict & VERDICT_KIND) == VERDICT_PASS;
+	return verdict == VERDICT_PASS;
 }
 
 /* What came of the kernel's test run. */
@@ -389,7 +383,7 @@ static int answer_from_kernel(struct explanation *e, const struct question *q,
 		free(choice.cookies);
 		r = choose(q, verdict, &choice);
 	}
-	if (!r && (verdict & VERDICT_KIND) == VERDICT_SERVICE)
+	if (!r && VERDICT_IS_SERVICE(verdict))
 		name_socket(e, &choice, verdict == plain ? &trial : NULL, census);
 	free(choice.cookies);
 	return r;

@@ -100,15 +100,35 @@ static int keep_maps(const struct bpf_object *object, struct kernel_maps *maps)
 	return 0;
 }
 
+/*
+ * Puts @table in the place of the program's data. libbpf maps and unmaps such
+ * data by the size it knows, so it is shown a map of the size that the program
+ * was built with, whose descriptor then is replaced.
+ */
+static int place_table(struct bpf_map *map, int table)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	_cleanup_close_ int placeholder = bpf_map_create(BPF_MAP_TYPE_ARRAY, "anybind_none", 4,
+							 bpf_map__value_size(map), 1, &opts);
+	int r;
+
+	if (placeholder < 0)
+		return -errno;
+	r = bpf_map__reuse_fd(map, placeholder);
+	if (r < 0)
+		return r;
+	return dup3(table, bpf_map__fd(map), O_CLOEXEC) < 0 ? -errno : 0;
+}
+
 static int load_program(struct dispatch_bpf *skel, struct generation *gen,
 			struct kernel_maps *maps)
 {
-	int r = bpf_map__reuse_fd(skel->maps.table, gen->table);
+	int r = place_table(skel->maps.data_table, gen->table);
 
 	if (!r)
 		r = reuse_maps(skel->obj, maps);
 	if (!r)
-		r = dispatch_bpf__load(skel);
+		r = bpf_object__load(skel->obj);
 	if (!r)
 		r = keep_maps(skel->obj, maps);
 	if (r < 0)

@@ -67,11 +67,11 @@ void model_fill(struct model *model, int sockets, struct random *random, bool ho
 struct outcome model_steer(struct model *model, uint32_t verdict, uint8_t family, uint8_t proto)
 {
 	const struct outcome missing = { .pass = verdict & VERDICT_MISSING_PASS };
-	uint32_t id = verdict >> VERDICT_ID_SHIFT & VERDICT_ID_MASK;
+	uint32_t id = VERDICT_ID(verdict);
 	uint32_t slot = SLOT(id, proto == IPPROTO_UDP, family == 6);
 
-	if ((verdict & VERDICT_KIND) != VERDICT_SERVICE)
-		return (struct outcome){ .pass = (verdict & VERDICT_KIND) == VERDICT_PASS };
+	if (!VERDICT_IS_SERVICE(verdict))
+		return (struct outcome){ .pass = verdict == VERDICT_PASS };
 	if (family == 4 && model->content[slot] == MODEL_EMPTY)
 		slot = SLOT(id, proto == IPPROTO_UDP, 1);
 	if (model->content[slot] == MODEL_EMPTY) {

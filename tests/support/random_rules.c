@@ -8,6 +8,7 @@
 
 #include "abi.h"
 #include "cleanup.h"
+#include "verdict.h"
 
 /* splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014). */
 uint64_t random_next(struct random *random)
@@ -191,14 +192,6 @@ void random_packet(struct random *random, const struct anybind_ruleset *rs, stru
 uint32_t reference_verdict(const struct anybind_ruleset *rs, const struct packet *p)
 {
 	ssize_t i = ruleset_match(rs, p->family, p->proto, p->dst, p->port, p->src, p->dev);
-	const struct rule *rule = i < 0 ? NULL : &rs->rules[i];
-	const struct service *service;
 
-	if (!rule || rule->action == ANYBIND_PASS)
-		return VERDICT_PASS;
-	if (rule->action == ANYBIND_DROP)
-		return VERDICT_DROP;
-	service = &rs->services[rule->service];
-	return VERDICT_SERVICE | service->id << VERDICT_ID_SHIFT |
-	       (service->missing_pass ? VERDICT_MISSING_PASS : 0);
+	return rule_verdict(rs, i < 0 ? NULL : &rs->rules[i]);
 }
