@@ -331,9 +331,15 @@ __noinline int assign_group(struct bpf_sk_lookup *ctx, __u32 group)
 
 static __always_inline long assign_slot(struct bpf_sk_lookup *ctx, __u32 slot)
 {
-	if (bpf_map_lookup_elem(&groups, &slot))
-		return assign_group(ctx, slot);
-	return assign(ctx, slot);
+	long err = assign(ctx, slot);
+
+	return err == NO_SOCKET ? assign_group(ctx, slot) : err;
+}
+
+/* The slot of the service, protocol and family: families are 2 and 10, protocols 6 and 17. */
+static __always_inline __u32 own_slot(const struct bpf_sk_lookup *ctx, __u32 verdict)
+{
+	return SLOT(VERDICT_ID(verdict), ctx->protocol >> 4, ctx->family >> 3);
 }
 
 static __always_inline void count(struct counters *c, long err)
@@ -359,21 +365,39 @@ static __always_inline void count(struct counters *c, long err)
 	}
 }
 
-/* Gives the packet to a socket of the service, or to its policy where there is none. */
-static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 verdict)
+/*
+ * The rest of steer(), where the service's own slot did not do. Global, so that
+ * the way of most packets is short and needs few registers.
+ */
+__noinline int steer_on(struct bpf_sk_lookup *ctx, __u32 verdict, int err)
 {
-	__u32 id = VERDICT_ID(verdict);
-	bool udp = ctx->protocol == IPPROTO_UDP, v6 = ctx->family != AF_INET;
+	__u32 id = VERDICT_ID(verdict), slot = own_slot(ctx, verdict);
 	struct counters *c = bpf_map_lookup_elem(&counters, &id);
-	long err = assign_slot(ctx, SLOT(id, udp, v6));
 
-	if (err == NO_SOCKET && !v6) /* a dual-stack socket serves IPv4 too */
-		err = assign_slot(ctx, SLOT(id, udp, 1));
+	if (err == NO_SOCKET)
+		err = assign_group(ctx, slot);
+	if (err == NO_SOCKET && !(slot & 1)) /* a dual-stack socket serves IPv4 too */
+		err = assign_slot(ctx, slot | 1);
 	if (c)
 		count(c, err);
 	if (!err)
 		return SK_PASS;
 	return verdict & VERDICT_MISSING_PASS ? SK_PASS : SK_DROP;
+}
+
+/* Gives the packet to a socket of the service, or to its policy where there is none. */
+static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 verdict)
+{
+	__u32 id = VERDICT_ID(verdict);
+	long err = assign(ctx, own_slot(ctx, verdict));
+	struct counters *c;
+
+	if (err)
+		return steer_on(ctx, verdict, err) ? SK_PASS : SK_DROP;
+	c = bpf_map_lookup_elem(&counters, &id);
+	if (c)
+		c->steered++;
+	return SK_PASS;
 }
 
 SEC("sk_lookup")
