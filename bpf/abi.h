@@ -126,10 +126,11 @@ struct level {
 
 struct family_params {
 	__u64 mul;	 /* hash multiplier, odd */
-	__u32 line0;	 /* first line */
+	__u64 offset;	 /* of the first line, in bytes from the start of the value */
 	__u32 lines;	 /* 0: no prefixes but the default */
 	__u32 fallback;	 /* default action: rules for /0, else pass; a VERDICT or NODE */
 	__u32 n_levels;
+	__u32 zero;
 	struct level levels[LEVELS_MAX]; /* the root first */
 };
 
@@ -219,6 +220,6 @@ _Static_assert(sizeof(struct line4) == 64 && sizeof(struct line6) == 64, "one ca
 _Static_assert(sizeof(struct counters) == 64, "one cache line");
 _Static_assert(sizeof(struct slot_record) == 48, "no padding");
 _Static_assert(sizeof(struct table_header) == 96 + sizeof(struct table_params), "no padding");
-_Static_assert(sizeof(struct table_params) == 32 + 2 * (24 + LEVELS_MAX * 24), "no padding");
+_Static_assert(sizeof(struct table_params) == 32 + 2 * (32 + LEVELS_MAX * 24), "no padding");
 
 #endif

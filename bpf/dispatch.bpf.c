@@ -84,6 +84,7 @@ static __always_inline const __u8 *table_value(void)
 	const __u8 *value = table;
 
 	lookup_opaque(value); /* it is larger than clang thinks */
+	__builtin_assume(value);
 	return value;
 }
 
@@ -93,10 +94,11 @@ static __always_inline __u32 proto_bit(const struct bpf_sk_lookup *ctx)
 	return (ctx->protocol >> 4) + 1;
 }
 
-static __always_inline void load_destination(const struct bpf_sk_lookup *ctx, struct search *s)
+static __always_inline void load_destination(const struct bpf_sk_lookup *ctx, struct search *s,
+					     bool v6)
 {
-	s->v6 = ctx->family ^ AF_INET;
-	if (s->v6) {
+	s->v6 = v6;
+	if (v6) {
 		s->hi = lookup_half(ctx->local_ip6[0], ctx->local_ip6[1]);
 		s->lo = lookup_half(ctx->local_ip6[2], ctx->local_ip6[3]);
 	} else {
@@ -142,7 +144,7 @@ __noinline __u32 search_on(struct bpf_sk_lookup *ctx, __u64 level, __u64 probe, 
 		.table = table_value(),
 	};
 
-	load_destination(ctx, &loop.search);
+	load_destination(ctx, &loop.search, ctx->family != AF_INET);
 	bpf_loop(SEARCH_STEPS_MAX, search_step, &loop, 0);
 	return loop.search.best;
 }
@@ -196,45 +198,38 @@ __noinline __u32 walk(struct bpf_sk_lookup *ctx, __u64 action)
 	return w->action & ACTION_TAG ? ACTION_VERDICT : w->action;
 }
 
-/* Action for the packet's destination: nearly always one line away. */
-static __always_inline __u32 find(struct bpf_sk_lookup *ctx, const __u8 *table)
+/*
+ * Action for the packet's destination: nearly always one line away, and decided
+ * in it. @v6 is a constant.
+ */
+static __always_inline __u32 find(struct bpf_sk_lookup *ctx, bool v6)
 {
-	struct search s = { 0 };
+	family_params family = v6 ? &params.v6 : &params.v4;
+	const __u8 *table = table_value();
+	struct search s = { .best = family->fallback };
 	int found;
 
-	load_destination(ctx, &s);
-	if (s.v6) {
-		s.best = params.v6.fallback;
-		if (!params.v6.lines)
-			return s.best;
-		found = lookup_search_line6(table, &params, &s, 0);
-		if (found == FOUND)
-			return s.best;
-		lookup_search_on(&params.v6, &s, 0, found);
-	} else {
-		s.best = params.v4.fallback;
-		if (!params.v4.lines)
-			return s.best;
-		found = lookup_search_line4(table, &params, &s, 0);
-		if (found == FOUND)
-			return s.best;
-		lookup_search_on(&params.v4, &s, 0, found);
+	if (!family->lines)
+		return s.best;
+	load_destination(ctx, &s, v6);
+	found = v6 ? lookup_search_line6(table, &params, &s, 0)
+		   : lookup_search_line4(table, &params, &s, 0);
+	if (found != FOUND) {
+		lookup_search_on(family, &s, 0, found);
+		if (s.level < LEVELS_MAX)
+			s.best = search_on(ctx, s.level, s.probe, s.best);
 	}
-	return s.level < LEVELS_MAX ? search_on(ctx, s.level, s.probe, s.best) : s.best;
+	if ((s.best & ACTION_TAG) == ACTION_PORT || (s.best & ACTION_TAG) == ACTION_PROTO)
+		s.best = lookup_inline_action(s.best, proto_bit(ctx), ctx->local_port,
+					      family->fallback);
+	return s.best;
 }
 
-/* The verdict word for the packet. */
+/* The packet's verdict. */
 static __always_inline __u32 classify(struct bpf_sk_lookup *ctx)
 {
-	const __u8 *t = table_value();
-	__u32 action, tag;
+	__u32 action = ctx->family == AF_INET ? find(ctx, false) : find(ctx, true);
 
-	action = find(ctx, t);
-	tag = action & ACTION_TAG;
-	if (tag == ACTION_PORT || tag == ACTION_PROTO)
-		action = lookup_inline_action(
-			action, proto_bit(ctx), ctx->local_port,
-			ctx->family == AF_INET ? params.v4.fallback : params.v6.fallback);
 	if (params.has_nodes && action & ACTION_TAG)
 		action = walk(ctx, action);
 	return action >> ACTION_SHIFT;

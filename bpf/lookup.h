@@ -54,6 +54,15 @@ LOOKUP_INLINE const void *lookup_line(const __u8 *table, table_params params, __
 	return table + params->lines_offset + line * 64;
 }
 
+/* The same of one family's own lines. */
+LOOKUP_INLINE const void *lookup_family_line(const __u8 *table, family_params family, __u64 line)
+{
+	if (line >= family->lines)
+		return (void *)0;
+	lookup_opaque(line);
+	return table + family->offset + line * 64;
+}
+
 /* @index and the WORDS_SLACK words behind it, or NULL. */
 LOOKUP_INLINE const __u32 *lookup_words(const __u8 *table, table_params params, __u64 index)
 {
@@ -81,8 +90,7 @@ LOOKUP_INLINE __u64 lookup_home4(__u64 mul, __u32 lines, __u32 key, __u32 len)
 
 LOOKUP_INLINE __u64 lookup_home6(__u64 mul, __u32 lines, __u64 hi, __u64 lo, __u32 len)
 {
-	/* Two products at once, not one after the other: lookups wait for it. */
-	__u32 hash = ((hi + len) * mul + lo * (mul * LOOKUP_MUL_LO)) >> 32;
+	__u32 hash = ((hi + len + lo * LOOKUP_MUL_LO) * mul) >> 32;
 
 	return ((__u64)hash * lines) >> 32;
 }
@@ -141,8 +149,8 @@ LOOKUP_INLINE int lookup_search_line4(const __u8 *table, table_params params, st
 	family_params v4 = &params->v4;
 	__u32 len = v4->levels[level].len;
 	__u32 key = s->lo & v4->levels[level].mask_lo;
-	__u64 home = v4->line0 + lookup_home4(v4->mul, v4->lines, key, len);
-	const struct line4 *line = lookup_line(table, params, home + s->probe);
+	__u64 home = lookup_home4(v4->mul, v4->lines, key, len);
+	const struct line4 *line = lookup_family_line(table, v4, home + s->probe);
 
 	return line ? lookup_in_line4(line, key, len, &s->best) : FOUND_NONE;
 }
@@ -154,11 +162,9 @@ LOOKUP_INLINE int lookup_search_line6(const __u8 *table, table_params params, st
 	__u32 len = v6->levels[level].len;
 	__u64 hi = s->hi & v6->levels[level].mask_hi;
 	__u64 lo = s->lo & v6->levels[level].mask_lo;
-	const struct line6 *line;
-	__u64 home;
+	__u64 home = lookup_home6(v6->mul, v6->lines, hi, lo, len);
+	const struct line6 *line = lookup_family_line(table, v6, home + s->probe);
 
-	home = v6->line0 + lookup_home6(v6->mul, v6->lines, hi, lo, len);
-	line = lookup_line(table, params, home + s->probe);
 	return line ? lookup_in_line6(line, hi, lo, len, &s->best) : FOUND_NONE;
 }
 

@@ -21,6 +21,8 @@ static bool is_sound(const struct table_header *h, size_t size)
 	const struct table_params *p = &h->params;
 
 	return h->size >= sizeof(*h) && h->size <= size &&
+	       fits(p->v4.offset, p->v4.lines, 64, 8, h->size) &&
+	       fits(p->v6.offset, p->v6.lines, 64, 8, h->size) &&
 	       fits(p->lines_offset, p->lines, 64, 8, h->size) &&
 	       fits(p->words_offset, (uint64_t)p->words + WORDS_SLACK, 4, 4, h->size) &&
 	       fits(h->services_offset, h->n_services, sizeof(struct service), 4, h->size) &&
