@@ -238,6 +238,7 @@ static __always_inline __u32 classify(struct bpf_sk_lookup *ctx)
 /* ---- sockets ---- */
 
 #define NO_SOCKET (-ENOENT)
+#define HAS_GROUP 1
 
 /* 0, NO_SOCKET, or what bpf_sk_assign() says. */
 static __always_inline long assign(struct bpf_sk_lookup *ctx, __u32 slot)
@@ -326,9 +327,9 @@ __noinline int assign_group(struct bpf_sk_lookup *ctx, __u32 group)
 
 static __always_inline long assign_slot(struct bpf_sk_lookup *ctx, __u32 slot)
 {
-	long err = assign(ctx, slot);
-
-	return err == NO_SOCKET ? assign_group(ctx, slot) : err;
+	if (bpf_map_lookup_elem(&groups, &slot))
+		return assign_group(ctx, slot);
+	return assign(ctx, slot);
 }
 
 /* The slot of the service, protocol and family: families are 2 and 10, protocols 6 and 17. */
@@ -361,15 +362,16 @@ static __always_inline void count(struct counters *c, long err)
 }
 
 /*
- * The rest of steer(), where the service's own slot did not do. Global, so that
- * the way of most packets is short and needs few registers.
+ * The rest of steer(), where a single socket in the service's own slot did not
+ * do: @err says why. Global, so that the way of most packets is short and needs
+ * few registers.
  */
 __noinline int steer_on(struct bpf_sk_lookup *ctx, __u32 verdict, int err)
 {
 	__u32 id = VERDICT_ID(verdict), slot = own_slot(ctx, verdict);
 	struct counters *c = bpf_map_lookup_elem(&counters, &id);
 
-	if (err == NO_SOCKET)
+	if (err == HAS_GROUP)
 		err = assign_group(ctx, slot);
 	if (err == NO_SOCKET && !(slot & 1)) /* a dual-stack socket serves IPv4 too */
 		err = assign_slot(ctx, slot | 1);
@@ -383,10 +385,12 @@ __noinline int steer_on(struct bpf_sk_lookup *ctx, __u32 verdict, int err)
 /* Gives the packet to a socket of the service, or to its policy where there is none. */
 static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 verdict)
 {
-	__u32 id = VERDICT_ID(verdict);
-	long err = assign(ctx, own_slot(ctx, verdict));
+	__u32 id = VERDICT_ID(verdict), slot = own_slot(ctx, verdict);
 	struct counters *c;
+	int err = HAS_GROUP;
 
+	if (!bpf_map_lookup_elem(&groups, &slot))
+		err = assign(ctx, slot);
 	if (err)
 		return steer_on(ctx, verdict, err) ? SK_PASS : SK_DROP;
 	c = bpf_map_lookup_elem(&counters, &id);
