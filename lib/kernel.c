@@ -315,8 +315,8 @@ int kernel_group_new(const struct group_element *elements, size_t n)
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	_cleanup_close_ int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "anybind_group", 4,
 						 sizeof(*elements), n, &opts);
-	size_t size;
-	void *value;
+	void *value = NULL;
+	size_t size = 0;
 	int r;
 
 	if (map < 0)
