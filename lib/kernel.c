@@ -322,7 +322,7 @@ int kernel_group_new(const struct group_element *elements, size_t n)
 	if (map < 0)
 		return -errno;
 	r = kernel_mmap(map, true, &value, &size);
-	if (r < 0)
+	if (r < 0 || !value)
 		return r;
 	memcpy(value, elements, n * sizeof(*elements));
 	munmap(value, size);
