@@ -60,6 +60,13 @@
 #define VERDICT_ID_MASK 0xfff /* also ANYBIND_SERVICES_MAX - 1 */
 
 /*
+ * Fallbacks: for each service id in use one word, the VERDICT_SERVICE and id of
+ * the service that gets its traffic when it has no usable socket, or 0. They
+ * form chains, never a circle, of at most so many steps.
+ */
+#define FALLBACKS_MAX 16
+
+/*
  * Nodes. The first word's low bits name the kind.
  *
  *	PORTS	0 kind | n_tcp << 8	1 n_udp		2 action for other ports
@@ -137,7 +144,7 @@ struct table_params {
 	__u32 lines;	   /* all lines */
 	__u32 words;	   /* all words, without the slack */
 	__u32 has_nodes;   /* else no action is a NODE, and the program has no walk() */
-	__u32 zero;
+	__u32 fallbacks;   /* index in words of id 0's fallback; 0: no service has one */
 	__u64 lines_offset; /* in bytes from the start of the value */
 	__u64 words_offset;
 	struct family_params v4, v6;

@@ -367,10 +367,9 @@ static __always_inline void count(struct counters *c, long err)
 	}
 }
 
-/* Gives the packet to a socket of the service, or to its policy where there is none. */
-static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 verdict)
+/* Gives the packet to a socket of the service and counts what came of it. */
+static __always_inline long give(struct bpf_sk_lookup *ctx, __u32 id)
 {
-	__u32 id = verdict >> VERDICT_ID_SHIFT & VERDICT_ID_MASK;
 	bool udp = ctx->protocol == IPPROTO_UDP, v6 = ctx->family != AF_INET;
 	struct counters *c = bpf_map_lookup_elem(&counters, &id);
 	long err = assign_slot(ctx, SLOT(id, udp, v6));
@@ -379,7 +378,48 @@ static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 verdict)
 		err = assign_slot(ctx, SLOT(id, udp, 1));
 	if (c)
 		count(c, err);
-	if (!err)
+	return err;
+}
+
+/* Tries the services behind one that has no usable socket, in turn. */
+struct chain {
+	struct bpf_sk_lookup *ctx;
+	const __u8 *table;
+	__u64 id; /* of the service tried last */
+	__s64 err;
+};
+
+static long try_fallback(__u64 i, struct chain *chain)
+{
+	const __u32 *next = lookup_words(chain->table, &params, params.fallbacks + chain->id);
+
+	if (!next || !*next)
+		return 1;
+	chain->id = (*next >> VERDICT_ID_SHIFT & VERDICT_ID_MASK) + unknown_zero(chain->table);
+	chain->err = give(chain->ctx, chain->id);
+	return !chain->err;
+}
+
+/* 0, or that none of them has a usable socket either. Global like search_on(). */
+__noinline int fall_back(struct bpf_sk_lookup *ctx, __u32 id)
+{
+	struct chain chain = {
+		.ctx = ctx, .table = table_value(), .id = id, .err = NO_SOCKET };
+
+	if (chain.table)
+		bpf_loop(FALLBACKS_MAX, try_fallback, &chain, 0);
+	return chain.err;
+}
+
+/*
+ * Gives the packet to a socket of the service or of those that stand in for it;
+ * else the policy of the service that the rule names holds.
+ */
+static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 verdict)
+{
+	__u32 id = verdict >> VERDICT_ID_SHIFT & VERDICT_ID_MASK;
+
+	if (!give(ctx, id) || (params.fallbacks && !fall_back(ctx, id)))
 		return SK_PASS;
 	return verdict & VERDICT_MISSING_PASS ? SK_PASS : SK_DROP;
 }

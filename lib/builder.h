@@ -19,6 +19,8 @@ struct builder {
 /* The index in `words` of a rule's verdict; verdicts are there before any node. */
 uint32_t builder_verdict_index(const struct rule *rule);
 int builder_add_verdicts(struct builder *builder);
+/* Services' fallbacks; returns the index of id 0's in `words`, or 0: there are none. */
+int builder_add_fallbacks(struct builder *builder, uint32_t *ret_at);
 
 /*
  * @rules: all @n rules of one prefix, in canonical order. @other: the action

@@ -41,6 +41,26 @@ int builder_add_verdicts(struct builder *builder)
 	return r;
 }
 
+int builder_add_fallbacks(struct builder *builder, uint32_t *ret_at)
+{
+	const struct anybind_ruleset *rs = builder->rs;
+	uint32_t words[VERDICT_ID_MASK + 1] = { 0 }, n = 0;
+	bool any = false;
+
+	for (size_t i = 0; i < rs->n_services; i++) {
+		const struct service *service = &rs->services[i];
+
+		n = service->id >= n ? service->id + 1 : n;
+		if (!service->fallback)
+			continue;
+		any = true;
+		words[service->id] = VERDICT_SERVICE | rs->services[service->fallback - 1].id
+							       << VERDICT_ID_SHIFT;
+	}
+	*ret_at = any ? builder->nodes.n : 0;
+	return any ? nodes_append(&builder->nodes, words, n) : 0;
+}
+
 uint32_t verdict_action(const struct builder *builder, const struct rule *rule)
 {
 	return builder->nodes.words[builder_verdict_index(rule)] << ACTION_SHIFT | ACTION_VERDICT;

@@ -168,11 +168,12 @@ static uint32_t node_depth(const struct depths *depths, bool v6, uint32_t at, si
 
 /*
  * Nodes lead only to nodes before them, so one pass finds the longest way that
- * a packet can take. @split: where IPv6's nodes begin.
+ * a packet can take. @first: where nodes begin; @split: those of IPv6.
  */
-static int check_depth(const struct compiled *c, size_t split, struct anybind_report *report)
+static int check_depth(const struct compiled *c, size_t first, size_t split,
+		       struct anybind_report *report)
 {
-	size_t first = 2 + c->builder.rs->n_services, n_words = c->builder.nodes.n, n;
+	size_t n_words = c->builder.nodes.n, n;
 	_cleanup_free_ uint32_t *at = calloc(n_words, sizeof(*at));
 	struct depths depths = { c, at };
 
@@ -229,12 +230,15 @@ static int too_large(struct anybind_report *report, const struct anybind_ruleset
 static int build(struct compiled *c, struct anybind_report *report)
 {
 	const struct anybind_ruleset *rs = c->builder.rs;
-	size_t n_v4 = 0, split;
+	size_t n_v4 = 0, first, split;
 	int r;
 
 	while (n_v4 < rs->n_rules && rs->rules[n_v4].family == 4)
 		n_v4++;
 	r = builder_add_verdicts(&c->builder);
+	if (!r)
+		r = builder_add_fallbacks(&c->builder, &c->header.params.fallbacks);
+	first = c->builder.nodes.n;
 	if (!r && n_v4)
 		r = compile_family(c, rs->rules, n_v4, false, &c->header.params.v4);
 	split = c->builder.nodes.n;
@@ -243,7 +247,7 @@ static int build(struct compiled *c, struct anybind_report *report)
 				   &c->header.params.v6);
 	if (r < 0)
 		return r == -E2BIG ? too_large(report, rs) : report_oom(report);
-	r = check_depth(c, split, report);
+	r = check_depth(c, first, split, report);
 	if (r < 0)
 		return r;
 	lay_out(c);

@@ -14,6 +14,8 @@ struct explanation {
 	struct anybind_explanation public;
 	char rule[RULE_TEXT_MAX], reason[REASON_MAX], check_text[REASON_MAX];
 	char service[ANYBIND_NAME_MAX + 1];
+	char fallback_names[FALLBACKS_MAX][ANYBIND_NAME_MAX + 1];
+	const char *fallbacks[FALLBACKS_MAX];
 	struct anybind_socket_info socket;
 	struct socket_text socket_text;
 	struct anybind_candidate candidates[CANDIDATES_MAX];

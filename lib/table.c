@@ -24,6 +24,7 @@ static bool is_sound(const struct table_header *h, size_t size)
 	return h->size >= sizeof(*h) && h->size <= size &&
 	       fits(p->lines_offset, p->lines, 64, 8, h->size) &&
 	       fits(p->words_offset, (uint64_t)p->words + WORDS_SLACK, 4, 4, h->size) &&
+	       (!p->fallbacks || p->fallbacks < p->words) &&
 	       fits(h->services_offset, h->n_services, sizeof(struct service), 4, h->size) &&
 	       fits(h->devices_offset, h->n_devices, sizeof(struct device), 4, h->size) &&
 	       fits(h->rules_offset, h->n_rules, sizeof(struct rule), 4, h->size);
@@ -144,6 +145,17 @@ uint32_t table_lookup(const struct table *table, uint8_t family, uint8_t proto,
 		if (lookup_step((const uint8_t *)table->header, params, &w))
 			break;
 	return w.action & ACTION_TAG ? VERDICT_PASS : w.action >> ACTION_SHIFT;
+}
+
+uint32_t table_fallback(const struct table *table, uint32_t id)
+{
+	const struct table_params *params = &table->header->params;
+	const uint32_t *word = NULL;
+
+	if (params->fallbacks && id <= VERDICT_ID_MASK)
+		word = lookup_words((const uint8_t *)table->header, params,
+				    (uint64_t)params->fallbacks + id);
+	return word ? *word : 0;
 }
 
 size_t table_lookup_bytes(const struct table *table)

@@ -134,6 +134,7 @@ def test_errors_in_a_file_come_before_the_namespace(command, rules):
                                    ("bind", "web", "tcp", "any", "80"), ("pass", "tcp any 22"),
                                    ("drop", "--force", "tcp", "any", "22"),
                                    ("service", "web", "missing", "pass", "--replace"),
+                                   ("service", "web", "fallback", "sorry"),
                                    ("unbind", "web", "tcp", "any", "80"),
                                    ("unbind", "service web"),
                                    ("apply", "-"), ("diff", "-"),
