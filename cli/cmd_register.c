@@ -77,11 +77,9 @@ static int read_choice(struct context *context, struct choice *ret)
 	r = read_words(context, ret);
 	if (r < 0)
 		return r;
-	if (options->cookie && word_cookie(options->cookie, &ret->cookie) < 0)
-		return context_usage(context,
-				     "--cookie: \"%s\" is no socket cookie, such as 4711 "
-				     "or 0x1267",
-				     options->cookie);
+	r = context_cookie(context, &ret->cookie);
+	if (r < 0)
+		return r;
 	ret->pid = options->pid;
 	return options->pidfile ? pidfile_read(options->pidfile, &ret->pid, &context->output) : 0;
 }

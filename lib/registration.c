@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* Sockets into a service's slots, and out of them. */
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -478,7 +479,11 @@ int anybind_unregister(struct anybind *a, const char *service, int protocol, int
 	r = find(a, service, &current, &registry, report);
 	if (r >= 0)
 		r = clear(a, &registry, r, protocol, family, cookie, report);
-	if (!r)
+	if (!r && cookie)
+		r = report_error(report, -ENOENT, "`anybind services` lists what there is.",
+				 "service %s has no such socket with cookie %" PRIu64, service,
+				 cookie);
+	else if (!r)
 		r = report_error(report, -ENOENT, "`anybind services` lists what there is.",
 				 "service %s has no such socket", service);
 	registry_close(&registry);

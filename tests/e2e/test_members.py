@@ -164,6 +164,31 @@ def test_unregister_takes_all_of_a_group(service):
     assert count(service.flows(), service.members[-1]) == FLOWS
 
 
+def test_unregister_one_by_cookie(service):
+    first, second, third = (service.add() for _ in range(3))
+    cookie = service.shown()[1]["cookie"]
+    before = service.flows()
+    done = service.netns.anybind("-j", "unregister", "dns", "--cookie", hex(cookie)).document
+    assert done["unregistered"] == 1
+    assert [entry["cookie"] for entry in done["sockets"]] == [cookie]
+    after = service.flows()
+    gone = {index for index, member in before.items() if member not in after.values()}
+    assert {before[index] for index in gone} == {second}
+    assert all(after[index] is before[index] for index in before if index not in gone)
+    # Gone is gone; another protocol's, and no socket's: refused, and nothing changes.
+    shown = service.shown()
+    for words in (("--cookie", cookie), ("tcp", "--cookie", shown[0]["cookie"]), ("--cookie", 1)):
+        refusal = service.netns.anybind("unregister", "dns", *words, code=1)
+        assert f"service dns has no such socket with cookie {words[-1]}" in refusal.err
+    assert service.shown() == shown and len(shown) == 2
+    for entry in shown:
+        service.netns.anybind("unregister", "dns", "--cookie", entry["cookie"])
+    assert service.shown() == []
+    assert service.netns.anybind("-j", "unregister", "dns", code=1)
+    for member in (first, third):
+        assert not select.select([member], [], [], 0)[0]
+
+
 def test_weights_are_checked(service):
     member = service.bound()
     for weight in ("1001", "-1", "x", ""):
