@@ -278,7 +278,8 @@ const struct command cmd_explain = {
 	.summary = "say where a packet goes, and why",
 	.description =
 		"Says what the dispatcher does with a packet that belongs to no connection: which "
-		"rule decides and why, which service and socket it goes to, by which fallbacks, and which other rules "
+		"rule decides and why, which service and socket it goes to, by which fallbacks, "
+		"and which other rules "
 		"for its destination did not decide. The answer is checked against the kernel, "
 		"which runs the dispatcher's program for such a packet without sending one. If the "
 		"two disagree that is an error.",

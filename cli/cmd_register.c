@@ -243,6 +243,8 @@ const struct command cmd_register = {
 		"closed or does not listen any more is skipped. Registering a socket again, with "
 		"`--add`, changes its weight; `--weight 0` drains it: it gets no new flows, and "
 		"connections that exist go on.\n\n"
+		"Where several sockets are given, of both families or protocols, all of them are "
+		"registered or, if one is refused, none.\n\n"
 		"The registration ends when the socket is closed, so a server that restarts has to "
 		"be registered anew, unless its sockets are kept open by a service manager. A "
 		"service that is new is declared by this. The dispatcher is loaded first where "

@@ -179,8 +179,8 @@ const struct command cmd_services = {
 		"Lists all services that have rules or sockets. Each socket is shown with its "
 		"protocol and bound address, a process that holds it and its cookie. The counters "
 		"count lookups since the service came into being, not packets of connections: "
-		"`steered` those that got the socket, `missing` those that found none registered, also "
-		"where the service's fallback then had one. "
+		"`steered` those that got the socket, `missing` those that found none registered, "
+		"also where the service's fallback then had one. "
 		"The others are the errors of assigning the socket: `eafnosupport`, it is of the "
 		"other address family; `eprototype`, it is of the other protocol; "
 		"`esocktnosupport`, it does not listen or is connected; `other`.",

@@ -321,7 +321,8 @@ struct anybind_register_options {
 };
 
 /*
- * Registers @sockets for @service, which comes into being if it is new; each
+ * Registers @sockets for @service, which comes into being if it is new: all of
+ * them or, where one is refused, none, and what was registered stays. Each
  * replaces the service's sockets of its family and protocol in one step or,
  * with .add, stands beside them. A socket that is there already gets the new
  * weight. All sockets of a reuseport group are registered, one of them to get

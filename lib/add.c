@@ -257,7 +257,8 @@ static int addition_init(struct addition *add)
 	add->devices_b = calloc(devices, sizeof(uint32_t));
 	add->fresh = malloc((b->n_rules + 1) * sizeof(uint32_t));
 	add->origin = malloc((b->n_rules + 1) * sizeof(uint32_t));
-	if (!add->sum.rules || !add->sum.services || !add->sum.declarations || !add->sum.devices || !add->services_a ||
+	if (!add->sum.rules || !add->sum.services || !add->sum.declarations ||
+	    !add->sum.devices || !add->services_a ||
 	    !add->services_b || !add->devices_a || !add->devices_b || !add->fresh || !add->origin)
 		return report_oom(add->report);
 	add->sum.n_services = names_union(a->services, a->n_services, b->services, b->n_services,

@@ -202,8 +202,10 @@ static void say_check(struct explanation *e, const struct question *q, const str
 
 	switch (e->public.check) {
 	case ANYBIND_CHECK_AGREES:
-		snprintf(e->check_text, REASON_MAX, "a test run of the program comes to the same%s%s", device,
-			 trial->refused ? "; the kernel refuses a registered socket for this packet" : "");
+		snprintf(e->check_text, REASON_MAX,
+			 "a test run of the program comes to the same%s%s", device,
+			 trial->refused ? "; the kernel refuses a registered socket for this packet"
+					: "");
 		break;
 	case ANYBIND_CHECK_GROUP:
 		snprintf(e->check_text, REASON_MAX,

@@ -216,12 +216,13 @@ static int check_fallbacks(const struct anybind_ruleset *rs, const struct anybin
 
 	for (size_t i = 0; i < rs->n_services; i++) {
 		const char *fallback = fallback_name(rs, i);
+		int j;
 
 		if (goes[i] || !fallback || !goes[rs->services[i].fallback - 1])
 			continue;
-		r = report_error_at(report, delta->source,
-				    declared_at(delta, (size_t)ruleset_find_service(delta, fallback)),
-				    -EBUSY, "Give that one another fallback, or none, first.",
+		j = ruleset_find_service(delta, fallback); /* it is there, as it goes */
+		r = report_error_at(report, delta->source, declared_at(delta, (size_t)j), -EBUSY,
+				    "Give that one another fallback, or none, first.",
 				    "service \"%s\" is the fallback of service \"%s\"", fallback,
 				    rs->services[i].name);
 	}

@@ -7,8 +7,8 @@
 
 /*
  * Sorts services, devices and rules, drops rules that are there twice and
- * reports rules that conflict and fallbacks in circles, by line. @rs has lines. -EINVAL, -ENOMEM: @rs
- * is then good for nothing but anybind_ruleset_free().
+ * reports rules that conflict and fallbacks in circles, by line. @rs has lines.
+ * -EINVAL, -ENOMEM: @rs is then good for nothing but anybind_ruleset_free().
  */
 int ruleset_seal(struct anybind_ruleset *rs, struct anybind_report *report);
 

@@ -2,6 +2,8 @@
 """Services of several sockets: shares, weights, members that go, reuseport groups."""
 
 import contextlib
+import itertools
+import os
 import select
 import socket
 
@@ -187,6 +189,67 @@ def test_unregister_one_by_cookie(service):
     assert service.netns.anybind("-j", "unregister", "dns", code=1)
     for member in (first, third):
         assert not select.select([member], [], [], 0)[0]
+
+
+# ---- several kinds at once ----
+
+
+class Pair:
+    """Two kinds of socket of one service."""
+
+    def __init__(self, netns):
+        self.sockets = []
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            made = netns.socket(socket.AF_INET, kind)
+            made.bind(("127.0.0.1", 0))
+            if kind == socket.SOCK_STREAM:
+                made.listen()
+            self.sockets.append(made)
+        self.fds = [made.fileno() for made in self.sockets]
+        self.words = [word for fd in self.fds for word in ("--fd", fd)]
+        self.addresses = {f"127.0.0.1:{made.getsockname()[1]}" for made in self.sockets}
+
+    def close(self):
+        for made in self.sockets:
+            made.close()
+
+
+def registered(ns):
+    (service,) = ns.anybind("-j", "services").document["services"]
+    return {entry["address"] for entry in service["sockets"]}
+
+
+# What is there before, and how the new ones come: alone, in a group, beside others.
+@pytest.mark.parametrize(
+    ("first", "options"),
+    [(None, ()), ((), ()), ((), ("--weight", 5)), ((), ("--add",)), (("--weight", 5), ()),
+     (("--weight", 5), ("--add",))],
+)
+def test_all_or_nothing(netns, tmp_path, first, options):
+    """Whichever call to the kernel fails: both are registered, or both are what they were."""
+    ns, log = netns(), tmp_path / "strace"
+    ns.anybind("bind", "web", "tcp,udp", "192.0.2.0/24", "80")
+    env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1"}
+    with contextlib.closing(Pair(ns)) as old, contextlib.closing(Pair(ns)) as new:
+        before = old.addresses if first is not None else set()
+        after = new.addresses | (before if "--add" in options else set())
+        outcomes = set()
+        for number in itertools.count(1):
+            if registered(ns):
+                ns.anybind("unregister", "web")
+            if first is not None:
+                ns.anybind("register", "web", *old.words, *first, pass_fds=old.fds)
+            strace = ["strace", "-f", "-o", log, "-e", f"inject=bpf:error=ENOMEM:when={number}"]
+            done = ns.anybind(
+                *("register", "web", *new.words, *options),
+                before=strace, pass_fds=new.fds, code=None, env=env,
+            )
+            assert registered(ns) == (before if done.code else after), f"{number}: {done}"
+            assert "cannot be put back" not in done.err
+            outcomes.add(done.code)
+            if "(INJECTED)" not in log.read_text():
+                break
+        assert outcomes == {0, 1} and done.code == 0
 
 
 def test_weights_are_checked(service):

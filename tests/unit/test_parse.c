@@ -88,7 +88,8 @@ static const struct {
 	 {"\"service a missing drop\" conflicts with line 1: \"missing drop fallback b\""}},
 	{"service a fallback b\nservice a fallback c",
 	 2,
-	 {"\"service a missing drop fallback c\" conflicts with line 1: \"missing drop fallback b\""}},
+	 {"\"service a missing drop fallback c\" conflicts with line 1: \"missing drop "
+	  "fallback b\""}},
 	/* said at the line that completes it, from the first by name on, once */
 	{"service b fallback c\nservice x fallback a\nservice a fallback b\nservice c fallback a",
 	 4,
@@ -163,7 +164,8 @@ static void test_long_chains(void **state)
 	assert_true(asprintf(&circle, "%sservice s4095 fallback s0\n", much) > 0);
 	assert_int_equal(anybind_ruleset_parse(&rs, circle, strlen(circle), NULL, report), -EINVAL);
 	assert_int_equal(anybind_report_count(report), 1);
-	assert_message(report, -EINVAL, 4096, WORDS("in a circle", "\"s16\" (line 17)", "and so on"));
+	assert_message(report, -EINVAL, 4096,
+		       WORDS("in a circle", "\"s16\" (line 17)", "and so on"));
 	anybind_report_free(report);
 	assert_null(rs);
 }
