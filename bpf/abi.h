@@ -61,6 +61,13 @@
 #define SERVICE_IDS 4096 /* also ANYBIND_SERVICES_MAX */
 
 /*
+ * Fallbacks: for each service id one word, the verdict that names the service
+ * that gets its traffic when it has no usable socket, or 0. They form chains,
+ * never a circle, of at most so many steps.
+ */
+#define FALLBACKS_MAX 16
+
+/*
  * Nodes. The first word's low bits name the kind.
  *
  *	PORTS	0 kind | n_tcp << 8	1 n_udp		2 action for other ports
@@ -139,7 +146,7 @@ struct table_params {
 	__u32 lines;	   /* all lines */
 	__u32 words;	   /* all words, without the slack */
 	__u32 has_nodes;   /* else no action is a NODE, and the program has no walk() */
-	__u32 zero;
+	__u32 n_fallbacks; /* words at the start; 0: no service has a fallback */
 	__u64 lines_offset; /* in bytes from the start of the value */
 	__u64 words_offset;
 	struct family_params v4, v6;

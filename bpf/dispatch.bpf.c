@@ -325,17 +325,16 @@ __noinline int assign_group(struct bpf_sk_lookup *ctx, __u32 group)
 	return turn.err ? err : 0;
 }
 
-static __always_inline long assign_slot(struct bpf_sk_lookup *ctx, __u32 slot)
+/* What comes of a single socket in a service's own slot, or HAS_GROUP. */
+static __always_inline long assign_own(struct bpf_sk_lookup *ctx, __u32 slot)
 {
-	if (bpf_map_lookup_elem(&groups, &slot))
-		return assign_group(ctx, slot);
-	return assign(ctx, slot);
+	return bpf_map_lookup_elem(&groups, &slot) ? HAS_GROUP : assign(ctx, slot);
 }
 
 /* The slot of the service, protocol and family: families are 2 and 10, protocols 6 and 17. */
-static __always_inline __u32 own_slot(const struct bpf_sk_lookup *ctx, __u32 verdict)
+static __always_inline __u32 own_slot(const struct bpf_sk_lookup *ctx, __u32 id)
 {
-	return SLOT(VERDICT_ID(verdict), ctx->protocol >> 4, ctx->family >> 3);
+	return SLOT(id, ctx->protocol >> 4, ctx->family >> 3);
 }
 
 static __always_inline void count(struct counters *c, long err)
@@ -362,35 +361,73 @@ static __always_inline void count(struct counters *c, long err)
 }
 
 /*
+ * Gives the packet to any socket of the service and counts what came of it.
+ * @err: of assign_own().
+ */
+static __always_inline long assign_service(struct bpf_sk_lookup *ctx, __u32 id, long err)
+{
+	struct counters *c = bpf_map_lookup_elem(&counters, &id);
+	__u32 slot = own_slot(ctx, id);
+
+	if (err == HAS_GROUP)
+		err = assign_group(ctx, slot);
+	if (err == NO_SOCKET && !(slot & 1)) { /* a dual-stack socket serves IPv4 too */
+		err = assign_own(ctx, slot | 1);
+		if (err == HAS_GROUP)
+			err = assign_group(ctx, slot | 1);
+	}
+	if (c)
+		count(c, err);
+	return err;
+}
+
+/* Tries the services behind one that has no usable socket, in turn. */
+struct chain {
+	struct bpf_sk_lookup *ctx;
+	const __u8 *table;
+	__u64 id; /* of the service tried last */
+	__s64 err;
+};
+
+static long try_fallback(__u64 i, struct chain *chain)
+{
+	__u32 next = lookup_fallback(chain->table, &params, chain->id);
+
+	if (!next)
+		return 1;
+	chain->id = VERDICT_ID(next) + unknown_zero(chain->table);
+	chain->err = assign_service(chain->ctx, chain->id,
+				    assign_own(chain->ctx, own_slot(chain->ctx, chain->id)));
+	return !chain->err;
+}
+
+/*
  * The rest of steer(), where a single socket in the service's own slot did not
  * do: @err says why. Global, so that the way of most packets is short and needs
  * few registers.
  */
 __noinline int steer_on(struct bpf_sk_lookup *ctx, __u32 verdict, int err)
 {
-	__u32 id = VERDICT_ID(verdict), slot = own_slot(ctx, verdict);
-	struct counters *c = bpf_map_lookup_elem(&counters, &id);
+	struct chain chain = {.ctx = ctx, .table = table_value(), .id = VERDICT_ID(verdict)};
 
-	if (err == HAS_GROUP)
-		err = assign_group(ctx, slot);
-	if (err == NO_SOCKET && !(slot & 1)) /* a dual-stack socket serves IPv4 too */
-		err = assign_slot(ctx, slot | 1);
-	if (c)
-		count(c, err);
-	if (!err)
+	chain.err = assign_service(ctx, chain.id, err);
+	if (chain.err && params.n_fallbacks)
+		bpf_loop(FALLBACKS_MAX, try_fallback, &chain, 0);
+	if (!chain.err)
 		return SK_PASS;
 	return verdict & VERDICT_MISSING_PASS ? SK_PASS : SK_DROP;
 }
 
-/* Gives the packet to a socket of the service, or to its policy where there is none. */
+/*
+ * Gives the packet to a socket of the service or of those that stand in for it;
+ * else the policy of the service that the rule names holds.
+ */
 static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 verdict)
 {
-	__u32 id = VERDICT_ID(verdict), slot = own_slot(ctx, verdict);
+	__u32 id = VERDICT_ID(verdict);
+	int err = assign_own(ctx, own_slot(ctx, id));
 	struct counters *c;
-	int err = HAS_GROUP;
 
-	if (!bpf_map_lookup_elem(&groups, &slot))
-		err = assign(ctx, slot);
 	if (err)
 		return steer_on(ctx, verdict, err) ? SK_PASS : SK_DROP;
 	c = bpf_map_lookup_elem(&counters, &id);

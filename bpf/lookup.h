@@ -72,6 +72,14 @@ LOOKUP_INLINE const __u32 *lookup_words(const __u8 *table, table_params params, 
 	return (const __u32 *)(table + params->words_offset + index * 4);
 }
 
+/* The fallback of a service, see FALLBACKS_MAX, or 0. */
+LOOKUP_INLINE __u32 lookup_fallback(const __u8 *table, table_params params, __u64 id)
+{
+	const __u32 *word = id < params->n_fallbacks ? lookup_words(table, params, id) : (void *)0;
+
+	return word ? *word : 0;
+}
+
 /* ---- prefixes ---- */
 
 /* Half an IPv6 address as keys have it, from two words in network order. */

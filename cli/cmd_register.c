@@ -77,11 +77,9 @@ static int read_choice(struct context *context, struct choice *ret)
 	r = read_words(context, ret);
 	if (r < 0)
 		return r;
-	if (options->cookie && word_cookie(options->cookie, &ret->cookie) < 0)
-		return context_usage(context,
-				     "--cookie: \"%s\" is no socket cookie, such as 4711 "
-				     "or 0x1267",
-				     options->cookie);
+	r = context_cookie(context, &ret->cookie);
+	if (r < 0)
+		return r;
 	ret->pid = options->pid;
 	return options->pidfile ? pidfile_read(options->pidfile, &ret->pid, &context->output) : 0;
 }
@@ -245,6 +243,8 @@ const struct command cmd_register = {
 		"closed or does not listen any more is skipped. Registering a socket again, with "
 		"`--add`, changes its weight; `--weight 0` drains it: it gets no new flows, and "
 		"connections that exist go on.\n\n"
+		"Where several sockets are given, of both families or protocols, all of them are "
+		"registered or, if one is refused, none.\n\n"
 		"The registration ends when the socket is closed, so a server that restarts has to "
 		"be registered anew, unless its sockets are kept open by a service manager. A "
 		"service that is new is declared by this. The dispatcher is loaded first where "

@@ -33,6 +33,7 @@ static json_t *service_document(const struct anybind_service_info *service)
 		json_add(sockets, member_document(&service->sockets[i]));
 	json_put(document, "name", json_text(service->name));
 	json_put(document, "missing", json_text(missing_name(service->missing_pass)));
+	json_put(document, "fallback", json_text(service->fallback));
 	json_put(document, "rules", must(json_integer(service->rules)));
 	json_put(document, "sockets", sockets);
 	json_put(document, "counters", counters_document(&service->counters));
@@ -92,6 +93,19 @@ static void print_socket(const json_t *socket)
 	print_end();
 }
 
+/* What becomes of packets, as there are no sockets. */
+static void print_nobody(const json_t *service)
+{
+	const char *fallback = json_member(service, "fallback");
+
+	if (fallback)
+		print_line("none: its packets go to %s", fallback);
+	else if (strcmp(json_member(service, "missing"), "pass"))
+		print_line("none: its packets are dropped");
+	else
+		print_line("none: its packets are left to the normal lookup");
+}
+
 static void print_sockets(const json_t *service)
 {
 	const json_t *socket, *sockets = json_object_get(service, "sockets");
@@ -100,10 +114,7 @@ static void print_sockets(const json_t *service)
 	print_text("  ");
 	print_label("sockets");
 	if (!json_array_size(sockets))
-		print_line("none: its packets are %s",
-			   strcmp(json_member(service, "missing"), "pass")
-				   ? "dropped"
-				   : "left to the normal lookup");
+		print_nobody(service);
 	json_array_foreach (sockets, i, socket) {
 		if (i)
 			print_pad(0, 2 + LABEL_COLUMNS);
@@ -149,6 +160,11 @@ static void print(const json_t *result)
 		print_text("  ");
 		print_label("missing");
 		print_line("%s", json_member(service, "missing"));
+		if (json_member(service, "fallback")) {
+			print_text("  ");
+			print_label("fallback");
+			print_line("%s", json_member(service, "fallback"));
+		}
 		print_sockets(service);
 		print_counters(json_object_get(service, "counters"));
 	}
@@ -163,7 +179,8 @@ const struct command cmd_services = {
 		"Lists all services that have rules or sockets. Each socket is shown with its "
 		"protocol and bound address, a process that holds it and its cookie. The counters "
 		"count lookups since the service came into being, not packets of connections: "
-		"`steered` those that got the socket, `missing` those that found none registered. "
+		"`steered` those that got the socket, `missing` those that found none registered, "
+		"also where the service's fallback then had one. "
 		"The others are the errors of assigning the socket: `eafnosupport`, it is of the "
 		"other address family; `eprototype`, it is of the other protocol; "
 		"`esocktnosupport`, it does not listen or is connected; `other`.",

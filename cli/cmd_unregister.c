@@ -11,8 +11,23 @@ static void services_freep(struct anybind_services **services)
 	anybind_services_free(*services);
 }
 
-/* The live sockets that will go; those that cannot be looked at are only counted. */
-static json_t *find_sockets(struct anybind *anybind, const char *name, int protocol, int family)
+/* What is to go: 0 means any. */
+struct wanted {
+	int protocol, family;
+	uint64_t cookie;
+};
+
+/* By its cookie only a socket that is open is found. */
+static bool goes(const struct wanted *wanted, const struct anybind_socket_info *socket)
+{
+	return (!wanted->protocol || socket->protocol == wanted->protocol) &&
+	       (!wanted->family || socket->family == wanted->family) &&
+	       (!wanted->cookie || (socket->cookie == wanted->cookie &&
+				    socket->state != ANYBIND_SOCKET_GONE));
+}
+
+/* The sockets that will go; those that cannot be looked at are only counted. */
+static json_t *find_sockets(struct anybind *anybind, const char *name, const struct wanted *wanted)
 {
 	_cleanup_(services_freep) struct anybind_services *services = NULL;
 	json_t *list = must(json_array());
@@ -24,13 +39,9 @@ static json_t *find_sockets(struct anybind *anybind, const char *name, int proto
 
 		if (strcmp(service->name, name))
 			continue;
-		for (size_t j = 0; j < service->n_sockets; j++) {
-			const struct anybind_socket_info *socket = &service->sockets[j];
-
-			if ((!protocol || socket->protocol == protocol) &&
-			    (!family || socket->family == family))
-				json_add(list, socket_document(socket));
-		}
+		for (size_t j = 0; j < service->n_sockets; j++)
+			if (goes(wanted, &service->sockets[j]))
+				json_add(list, socket_document(&service->sockets[j]));
 	}
 	return list;
 }
@@ -40,20 +51,25 @@ static int run(struct context *context)
 	_cleanup_anybind_ struct anybind *anybind = NULL;
 	const struct options *options = &context->options;
 	const char *name = context->argv[0];
-	int family = options->ipv4 ? AF_INET : options->ipv6 ? AF_INET6 : 0, protocol = 0, r;
+	struct wanted wanted = {.family = options->ipv4 ? AF_INET : options->ipv6 ? AF_INET6 : 0};
 	json_t *result, *list;
+	int r;
 
 	if (options->ipv4 && options->ipv6)
 		return context_usage(context, "unregister: -4 and -6 exclude each other; without "
 					      "them both are meant");
-	if (context->argc > 1 && word_protocol(context->argv[1], &protocol) < 0)
+	if (context->argc > 1 && word_protocol(context->argv[1], &wanted.protocol) < 0)
 		return context_usage(context, "unregister: \"%s\" is neither tcp nor udp",
 				     context->argv[1]);
+	r = context_cookie(context, &wanted.cookie);
+	if (r < 0)
+		return r;
 	r = context_begin(context, &anybind);
 	if (r < 0)
 		return r;
-	list = find_sockets(anybind, name, protocol, family);
-	r = anybind_unregister(anybind, name, protocol, family, 0, context->report);
+	list = find_sockets(anybind, name, &wanted);
+	r = anybind_unregister(anybind, name, wanted.protocol, wanted.family, wanted.cookie,
+			       context->report);
 	if (r < 0) {
 		json_decref(list);
 		return r;
@@ -85,7 +101,7 @@ static void print(const json_t *result)
 const struct command cmd_unregister = {
 	.name = "unregister",
 	.group = "Sockets",
-	.arguments = "SERVICE [PROTO] [-4|-6]",
+	.arguments = "SERVICE [PROTO] [-4|-6] [--cookie N]",
 	.summary = "take a service's sockets away",
 	.description =
 		"Takes back the registration of a service's sockets. The sockets themselves stay "
@@ -102,12 +118,18 @@ const struct command cmd_unregister = {
 		(const struct option_row[]){
 			{"ipv4", '4', OPTION_FLAG, NULL, "Only IPv4 sockets.", OPTION(ipv4)},
 			{"ipv6", '6', OPTION_FLAG, NULL, "Only IPv6 sockets.", OPTION(ipv6)},
+			{"cookie", 0, OPTION_TEXT, "N",
+			 "Only the socket with this cookie, in decimal, or in hexadecimal after 0x; "
+			 "`anybind services` shows it. The service's other sockets stay and share "
+			 "its flows.",
+			 OPTION(cookie)},
 			{NULL},
 		},
 	.examples =
 		(const struct example_row[]){
 			{"anybind unregister web", "All of them."},
 			{"anybind unregister dns udp -6", "One of them."},
+			{"anybind unregister dns --cookie 4711", "One of several of a kind."},
 			{NULL},
 		},
 	.complete = "tcp udp",

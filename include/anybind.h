@@ -88,6 +88,8 @@ struct anybind_statement {
 	const char *from;    /* source prefix, or NULL */
 	const char *dev;     /* interface name, or NULL */
 	bool missing_pass;   /* of service: what it does without a usable socket */
+	bool implied;	     /* of service: other statements name it, none declares it */
+	const char *fallback; /* of service: what gets its traffic then, or NULL */
 };
 
 /* An empty ruleset. */
@@ -116,16 +118,17 @@ size_t anybind_ruleset_services(const struct anybind_ruleset *ruleset);
 /*
  * Adds all of @delta to @ruleset. Returns 1 if that changed anything, 0 if
  * not. -EEXIST: the same match is there with another verdict (or the service
- * with another `missing`) and @replace is not set. -EINVAL: conflicts. On
- * failure @ruleset is as it was.
+ * with another `missing` or `fallback`) and @replace is not set. -EINVAL:
+ * conflicts. On failure @ruleset is as it was.
  */
 int anybind_ruleset_add(struct anybind_ruleset *ruleset, const struct anybind_ruleset *delta,
 			bool replace, struct anybind_report *report);
 
 /*
  * Takes all of @delta's rules out of @ruleset, or, where @delta has no rules,
- * its services. -ENOENT: one of them is not there. -EBUSY: a service still has
- * rules. On failure @ruleset is as it was.
+ * the services that it declares. -ENOENT: one of them is not there. -EBUSY: a
+ * service still has rules, or one that stays falls back to it. On failure
+ * @ruleset is as it was.
  */
 int anybind_ruleset_remove(struct anybind_ruleset *ruleset, const struct anybind_ruleset *delta,
 			   struct anybind_report *report);
@@ -318,7 +321,8 @@ struct anybind_register_options {
 };
 
 /*
- * Registers @sockets for @service, which comes into being if it is new; each
+ * Registers @sockets for @service, which comes into being if it is new: all of
+ * them or, where one is refused, none, and what was registered stays. Each
  * replaces the service's sockets of its family and protocol in one step or,
  * with .add, stands beside them. A socket that is there already gets the new
  * weight. All sockets of a reuseport group are registered, one of them to get
@@ -362,7 +366,7 @@ int anybind_agent_register(const char *socket_path, const char *service, const i
 
 struct anybind_counters {
 	uint64_t steered;	  /* lookups that got the service's socket */
-	uint64_t missing;	  /* no socket was registered */
+	uint64_t missing;	  /* no socket was registered; then comes the fallback */
 	uint64_t eafnosupport;	  /* bpf_sk_assign: socket of another family */
 	uint64_t eprototype;	  /* bpf_sk_assign: socket of another protocol */
 	uint64_t esocktnosupport; /* bpf_sk_assign: not listening or connected */
@@ -372,6 +376,7 @@ struct anybind_counters {
 struct anybind_service_info {
 	const char *name;
 	bool missing_pass;
+	const char *fallback; /* the service that gets its traffic when it has no socket, or NULL */
 	size_t rules; /* rules that steer to it */
 	size_t n_sockets;
 	const struct anybind_socket_info *sockets; /* registered */
@@ -441,8 +446,10 @@ struct anybind_explanation {
 	const char *rule;	    /* the rule that decides, or NULL: none matches */
 	const char *reason;	    /* why it decides */
 	const char *service;	    /* of bind */
-	bool missing;		    /* the service has no usable socket: its policy decides */
-	bool missing_pass;
+	size_t n_fallbacks;	    /* services that are tried after it, */
+	const char *const *fallbacks; /* up to the one with the socket, if there is one */
+	bool missing;		    /* none has a usable socket: .missing_pass decides */
+	bool missing_pass;	    /* of .service */
 	const struct anybind_socket_info *socket; /* or NULL */
 	size_t n_candidates;	/* other rules for that destination, strongest first */
 	const struct anybind_candidate *candidates;

@@ -16,6 +16,9 @@ struct builder {
 	size_t n_memos, cap_memos;
 };
 
+/* Services' fallbacks, the first words of all; *ret_n of them, 0 where no service has one. */
+int builder_add_fallbacks(struct builder *builder, uint32_t *ret_n);
+
 /*
  * @rules: all @n rules of one prefix, in canonical order. @other: the action
  * of the next shorter prefix, for packets that none of them takes. @is_fallback:

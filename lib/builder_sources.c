@@ -22,6 +22,26 @@ struct source_memo {
 	bool v6;
 };
 
+int builder_add_fallbacks(struct builder *builder, uint32_t *ret_n)
+{
+	const struct anybind_ruleset *rs = builder->rs;
+	uint32_t words[SERVICE_IDS] = { 0 }, n = 0;
+	bool any = false;
+
+	for (size_t i = 0; i < rs->n_services; i++) {
+		const struct service *service = &rs->services[i];
+
+		n = service->id >= n ? service->id + 1 : n;
+		if (!service->fallback)
+			continue;
+		any = true;
+		words[service->id] =
+			VERDICT_SERVICE(rs->services[service->fallback - 1].id, false);
+	}
+	*ret_n = any ? n : 0;
+	return nodes_append(&builder->nodes, words, *ret_n);
+}
+
 uint32_t verdict_action(const struct builder *builder, const struct rule *rule)
 {
 	return rule_verdict(builder->rs, rule) << ACTION_SHIFT | ACTION_VERDICT;

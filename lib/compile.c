@@ -183,13 +183,13 @@ static uint32_t node_depth(const struct depths *depths, bool v6, uint32_t at, si
  */
 static int check_depth(const struct compiled *c, size_t split, struct anybind_report *report)
 {
-	size_t n_words = c->builder.nodes.n, n;
+	size_t first = c->header.params.n_fallbacks, n_words = c->builder.nodes.n, n;
 	_cleanup_free_ uint32_t *at = calloc(n_words + 1, sizeof(*at));
 	struct depths depths = { c, at };
 
 	if (!at)
 		return report_oom(report);
-	for (size_t i = 0; i < n_words; i += n) {
+	for (size_t i = first; i < n_words; i += n) {
 		at[i] = node_depth(&depths, i >= split, i, &n);
 		if (at[i] > WALK_STEPS_MAX)
 			return report_error(report, -E2BIG,
@@ -236,11 +236,12 @@ static int build(struct compiled *c, struct anybind_report *report)
 {
 	const struct anybind_ruleset *rs = c->builder.rs;
 	size_t n_v4 = 0, split;
-	int r = 0;
+	int r;
 
 	while (n_v4 < rs->n_rules && rs->rules[n_v4].family == 4)
 		n_v4++;
-	if (n_v4)
+	r = builder_add_fallbacks(&c->builder, &c->header.params.n_fallbacks);
+	if (!r && n_v4)
 		r = compile_family(c, rs->rules, n_v4, false, &c->header.params.v4);
 	split = c->builder.nodes.n;
 	if (!r && n_v4 < rs->n_rules)

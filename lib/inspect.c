@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "dispatcher.h"
 #include "error.h"
+#include "fallback.h"
 #include "text.h"
 
 /* ---- census ---- */
@@ -139,7 +140,7 @@ struct anybind_services {
 	size_t n;
 	struct anybind_service_info *infos;
 	struct room { /* what an info points to */
-		char name[ANYBIND_NAME_MAX + 1];
+		char name[ANYBIND_NAME_MAX + 1], fallback[ANYBIND_NAME_MAX + 1];
 		struct anybind_socket_info *sockets;
 		struct socket_text *texts;
 	} *rooms;
@@ -282,6 +283,21 @@ static int by_service_name(const void *a, const void *b)
 		      ((const struct anybind_service_info *)b)->name);
 }
 
+/* What the last of @services does without a socket: as @service of the rules. */
+static void add_policy(struct anybind_services *services, const struct anybind_ruleset *rs,
+		       size_t service)
+{
+	struct anybind_service_info *info = &services->infos[services->n - 1];
+	struct room *room = &services->rooms[services->n - 1];
+	const char *fallback = fallback_name(rs, service);
+
+	info->missing_pass = rs->services[service].missing_pass;
+	if (!fallback)
+		return;
+	memcpy(room->fallback, fallback, strlen(fallback) + 1);
+	info->fallback = room->fallback;
+}
+
 /* Those of the registry that rules name or that have sockets. */
 static int collect(struct anybind_services *services, const struct listing *l,
 		   const struct anybind_ruleset *rs)
@@ -298,8 +314,7 @@ static int collect(struct anybind_services *services, const struct listing *l,
 		if (r < 0)
 			return r;
 		if (service >= 0)
-			services->infos[services->n - 1].missing_pass =
-				rs->services[service].missing_pass;
+			add_policy(services, rs, (size_t)service);
 	}
 	return 0;
 }

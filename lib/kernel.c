@@ -299,6 +299,14 @@ int kernel_slot_cookie(int sockets, uint32_t slot, uint64_t *ret)
 	return 0;
 }
 
+int kernel_try_socket(int fd)
+{
+	_cleanup_close_ int map =
+		bpf_map_create(BPF_MAP_TYPE_SOCKMAP, "anybind_try", 4, 8, 1, NULL);
+
+	return map < 0 ? -errno : kernel_slot_set(map, 0, fd);
+}
+
 int kernel_map_id(int map, uint32_t *ret)
 {
 	struct bpf_map_info info = { 0 };

@@ -71,6 +71,8 @@ int kernel_mmap(int map, bool write, void **ret, size_t *ret_size);
 int kernel_slot_set(int sockets, uint32_t slot, int fd);
 int kernel_slot_clear(int sockets, uint32_t slot);
 int kernel_slot_cookie(int sockets, uint32_t slot, uint64_t *ret);
+/* Does the kernel take the socket? Nothing stays of it. As kernel_slot_set(). */
+int kernel_try_socket(int fd);
 
 /*
  * Groups (see bpf/abi.h). kernel_group_new(): a descriptor of a group with

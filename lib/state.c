@@ -122,12 +122,16 @@ static bool is_stale_group(const char *name, int groups)
 	const char *dash = strchr(name, '-');
 	uint64_t slot, id;
 	uint32_t now;
+	int r;
 
 	if (name[0] != 's' || !dash ||
 	    text_number(name + 1, dash - name - 1, UINT32_MAX, &slot) < 0 ||
 	    text_number(dash + 1, strlen(dash + 1), UINT32_MAX, &id) < 0)
 		return false;
-	return groups < 0 || kernel_group_id(groups, slot, &now) < 0 || now != id;
+	if (groups < 0)
+		return true;
+	r = kernel_group_id(groups, slot, &now);
+	return r == -ENOENT || (!r && now != id); /* one that cannot be seen may be in use */
 }
 
 static void remove_groups(const char *path, int groups)

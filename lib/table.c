@@ -25,6 +25,7 @@ static bool is_sound(const struct table_header *h, size_t size)
 	       fits(p->v6.offset, p->v6.lines, 64, 8, h->size) &&
 	       fits(p->lines_offset, p->lines, 64, 8, h->size) &&
 	       fits(p->words_offset, (uint64_t)p->words + WORDS_SLACK, 4, 4, h->size) &&
+	       p->n_fallbacks <= p->words &&
 	       fits(h->services_offset, h->n_services, sizeof(struct service), 4, h->size) &&
 	       fits(h->devices_offset, h->n_devices, sizeof(struct device), 4, h->size) &&
 	       fits(h->rules_offset, h->n_rules, sizeof(struct rule), 4, h->size);
@@ -143,6 +144,11 @@ uint32_t table_lookup(const struct table *table, uint8_t family, uint8_t proto,
 		if (lookup_step((const uint8_t *)table->header, params, &w))
 			break;
 	return w.action & ACTION_TAG ? VERDICT_PASS : w.action >> ACTION_SHIFT;
+}
+
+uint32_t table_fallback(const struct table *table, uint32_t id)
+{
+	return lookup_fallback((const uint8_t *)table->header, &table->header->params, id);
 }
 
 size_t table_lookup_bytes(const struct table *table)

@@ -17,7 +17,7 @@ OWN_OPTIONS = {
     "register": {"-p", "--pid", "--pidfile", "--listening", "--cookie", "--fd", "--listen-fds",
                  "-a", "--add", "-w", "--weight"},
     "run": {"--bind", "--only", "-a", "--add", "--replace", "--force"},
-    "unregister": {"-4", "--ipv4", "-6", "--ipv6"},
+    "unregister": {"--cookie", "-4", "--ipv4", "-6", "--ipv6"},
 }
 GLOBAL_OPTIONS = {"-n", "--netns", "-j", "--json", "-v", "--verbose", "-h", "--help", "-V",
                   "--version"}
