@@ -3,6 +3,7 @@
 
 #include "commands.h"
 #include "context.h"
+#include "drain.h"
 #include "show.h"
 #include "word.h"
 
@@ -11,8 +12,14 @@ static void services_freep(struct anybind_services **services)
 	anybind_services_free(*services);
 }
 
+/* Those of a service that are meant; 0: any. */
+struct which {
+	int protocol, family;
+	uint64_t cookie;
+};
+
 /* The live sockets that will go; those that cannot be looked at are only counted. */
-static json_t *find_sockets(struct anybind *anybind, const char *name, int protocol, int family)
+static json_t *find_sockets(struct anybind *anybind, const char *name, const struct which *which)
 {
 	_cleanup_(services_freep) struct anybind_services *services = NULL;
 	json_t *list = must(json_array());
@@ -27,33 +34,53 @@ static json_t *find_sockets(struct anybind *anybind, const char *name, int proto
 		for (size_t j = 0; j < service->n_sockets; j++) {
 			const struct anybind_socket_info *socket = &service->sockets[j];
 
-			if ((!protocol || socket->protocol == protocol) &&
-			    (!family || socket->family == family))
+			if ((!which->protocol || socket->protocol == which->protocol) &&
+			    (!which->family || socket->family == which->family) &&
+			    (!which->cookie || socket->cookie == which->cookie))
 				json_add(list, socket_document(socket));
 		}
 	}
 	return list;
 }
 
-static int run(struct context *context)
+static int read_which(struct context *context, struct which *ret)
 {
-	_cleanup_anybind_ struct anybind *anybind = NULL;
 	const struct options *options = &context->options;
-	const char *name = context->argv[0];
-	int family = options->ipv4 ? AF_INET : options->ipv6 ? AF_INET6 : 0, protocol = 0, r;
-	json_t *result, *list;
 
 	if (options->ipv4 && options->ipv6)
 		return context_usage(context, "unregister: -4 and -6 exclude each other; without "
 					      "them both are meant");
-	if (context->argc > 1 && word_protocol(context->argv[1], &protocol) < 0)
+	ret->family = options->ipv4 ? AF_INET : options->ipv6 ? AF_INET6 : 0;
+	if (context->argc > 1 && word_protocol(context->argv[1], &ret->protocol) < 0)
 		return context_usage(context, "unregister: \"%s\" is neither tcp nor udp",
 				     context->argv[1]);
+	if (options->cookie && word_cookie(options->cookie, &ret->cookie) < 0)
+		return context_usage(context,
+				     "--cookie: \"%s\" is no socket cookie, such as 4711 "
+				     "or 0x1267",
+				     options->cookie);
+	return 0;
+}
+
+static int run(struct context *context)
+{
+	_cleanup_anybind_ struct anybind *anybind = NULL;
+	_cleanup_(drain_release) struct drain drain = {0};
+	const char *name = context->argv[0];
+	struct which which = {0};
+	json_t *result, *list;
+	int r = read_which(context, &which);
+
+	if (r < 0)
+		return r;
 	r = context_begin(context, &anybind);
 	if (r < 0)
 		return r;
-	list = find_sockets(anybind, name, protocol, family);
-	r = anybind_unregister(anybind, name, protocol, family, 0, context->report);
+	drain_note(&drain, context, anybind, name);
+	list = find_sockets(anybind, name, &which);
+	r = anybind_unregister(anybind, name, which.protocol, which.family, which.cookie,
+			       context->report);
+	anybind_end(anybind);
 	if (r < 0) {
 		json_decref(list);
 		return r;
@@ -63,7 +90,7 @@ static int run(struct context *context)
 	json_put(result, "unregistered", must(json_integer(r)));
 	json_put(result, "sockets", list);
 	context->output.result = result;
-	return 0;
+	return drain_wait(&drain, context, anybind, name);
 }
 
 static void print(const json_t *result)
@@ -85,7 +112,7 @@ static void print(const json_t *result)
 const struct command cmd_unregister = {
 	.name = "unregister",
 	.group = "Sockets",
-	.arguments = "SERVICE [PROTO] [-4|-6]",
+	.arguments = "SERVICE [PROTO] [-4|-6] [--cookie N]",
 	.summary = "take a service's sockets away",
 	.description =
 		"Takes back the registration of a service's sockets. The sockets themselves stay "
@@ -102,12 +129,18 @@ const struct command cmd_unregister = {
 		(const struct option_row[]){
 			{"ipv4", '4', OPTION_FLAG, NULL, "Only IPv4 sockets.", OPTION(ipv4)},
 			{"ipv6", '6', OPTION_FLAG, NULL, "Only IPv6 sockets.", OPTION(ipv6)},
+			{"cookie", 0, OPTION_TEXT, "N",
+			 "Only the socket with this cookie, as `anybind services` shows it.",
+			 OPTION(cookie)},
+			OPTION_WAIT_ROW,
 			{NULL},
 		},
 	.examples =
 		(const struct example_row[]){
 			{"anybind unregister web", "All of them."},
-			{"anybind unregister dns udp -6", "One of them."},
+			{"anybind unregister dns udp -6", "Those of one kind."},
+			{"anybind unregister web --cookie 4711 --wait 30",
+			 "One of several, which can then be closed without loss."},
 			{NULL},
 		},
 	.complete = "tcp udp",
