@@ -145,13 +145,13 @@ int register_sockets(struct context *context, struct anybind *anybind, const cha
 		     const struct anybind_sockets *sockets,
 		     const struct anybind_register_options *registration)
 {
-	_cleanup_(drain_release) struct drain drain = {0};
+	_cleanup_(cookies_release) struct cookies noted = {0};
 	json_t *result, *list;
 	int r = anybind_begin(anybind, context->report);
 
 	if (r < 0)
 		return r;
-	drain_note(&drain, context, anybind, service);
+	drain_note(&noted, context, anybind, service);
 	r = anybind_register(anybind, service, sockets, registration, context->report);
 	anybind_end(anybind);
 	if (r < 0)
@@ -163,7 +163,7 @@ int register_sockets(struct context *context, struct anybind *anybind, const cha
 	json_put(result, "service", json_text(service));
 	json_put(result, "sockets", list);
 	context->output.result = result;
-	return drain_wait(&drain, context, anybind, service);
+	return drain_wait(&noted, context, anybind, service);
 }
 
 static int read_weight(struct context *context, struct anybind_register_options *ret)

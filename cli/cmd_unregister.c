@@ -65,7 +65,7 @@ static int read_which(struct context *context, struct which *ret)
 static int run(struct context *context)
 {
 	_cleanup_anybind_ struct anybind *anybind = NULL;
-	_cleanup_(drain_release) struct drain drain = {0};
+	_cleanup_(cookies_release) struct cookies noted = {0};
 	const char *name = context->argv[0];
 	struct which which = {0};
 	json_t *result, *list;
@@ -76,7 +76,7 @@ static int run(struct context *context)
 	r = context_begin(context, &anybind);
 	if (r < 0)
 		return r;
-	drain_note(&drain, context, anybind, name);
+	drain_note(&noted, context, anybind, name);
 	list = find_sockets(anybind, name, &which);
 	r = anybind_unregister(anybind, name, which.protocol, which.family, which.cookie,
 			       context->report);
@@ -90,7 +90,7 @@ static int run(struct context *context)
 	json_put(result, "unregistered", must(json_integer(r)));
 	json_put(result, "sockets", list);
 	context->output.result = result;
-	return drain_wait(&drain, context, anybind, name);
+	return drain_wait(&noted, context, anybind, name);
 }
 
 static void print(const json_t *result)

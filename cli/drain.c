@@ -4,10 +4,10 @@
 #include <limits.h>
 #include <string.h>
 
-void drain_release(struct drain *drain)
+void cookies_release(struct cookies *cookies)
 {
-	free(drain->cookies);
-	*drain = (struct drain){0};
+	free(cookies->v);
+	*cookies = (struct cookies){0};
 }
 
 static void services_freep(struct anybind_services **services)
@@ -15,61 +15,75 @@ static void services_freep(struct anybind_services **services)
 	anybind_services_free(*services);
 }
 
-typedef void socket_fn(struct drain *drain, const struct anybind_socket_info *socket);
+static void add(struct cookies *cookies, uint64_t cookie)
+{
+	cookies->v = reallocarray(cookies->v, cookies->n + 1, sizeof(*cookies->v));
+	if (!cookies->v)
+		out_of_memory();
+	cookies->v[cookies->n++] = cookie;
+}
 
-/* Calls @fn for each socket of @service. Where nothing can be listed there are none. */
-static void each_socket(struct drain *drain, struct anybind *anybind, const char *service,
-			socket_fn *fn)
+/* Adds the sockets of @service to @all, and to @active those that may get new flows. */
+static void list_sockets(struct anybind *anybind, const char *service, struct cookies *all,
+			 struct cookies *active)
 {
 	_cleanup_(services_freep) struct anybind_services *services = NULL;
 
+	/* Where nothing can be listed there are none. */
 	if (anybind_services(anybind, &services, NULL) < 0)
 		return;
 	for (size_t i = 0; i < anybind_services_count(services); i++) {
 		const struct anybind_service_info *info = anybind_services_get(services, i);
 
-		for (size_t j = 0; j < info->n_sockets && !strcmp(info->name, service); j++)
-			fn(drain, &info->sockets[j]);
+		for (size_t j = 0; j < info->n_sockets && !strcmp(info->name, service); j++) {
+			const struct anybind_socket_info *socket = &info->sockets[j];
+
+			add(all, socket->cookie);
+			if (active && (socket->weight || socket->standby))
+				add(active, socket->cookie);
+		}
 	}
 }
 
-static void note(struct drain *drain, const struct anybind_socket_info *socket)
-{
-	drain->cookies = reallocarray(drain->cookies, drain->n + 1, sizeof(*drain->cookies));
-	if (!drain->cookies)
-		out_of_memory();
-	drain->cookies[drain->n++] = socket->cookie;
-}
-
-void drain_note(struct drain *drain, const struct context *context, struct anybind *anybind,
+void drain_note(struct cookies *noted, const struct context *context, struct anybind *anybind,
 		const char *service)
 {
 	if (context->options.wait)
-		each_socket(drain, anybind, service, note);
+		list_sockets(anybind, service, noted, NULL);
 }
 
-static void forget_active(struct drain *drain, const struct anybind_socket_info *socket)
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Takes those of @active out of @cookies. */
+static void subtract(struct cookies *cookies, struct cookies *active)
 {
 	size_t n = 0;
 
-	if (!socket->weight && !socket->standby)
+	if (!active->n)
 		return;
-	for (size_t i = 0; i < drain->n; i++)
-		if (drain->cookies[i] != socket->cookie)
-			drain->cookies[n++] = drain->cookies[i];
-	drain->n = n;
+	qsort(active->v, active->n, sizeof(*active->v), by_number);
+	for (size_t i = 0; i < cookies->n; i++)
+		if (!bsearch(&cookies->v[i], active->v, active->n, sizeof(*active->v), by_number))
+			cookies->v[n++] = cookies->v[i];
+	cookies->n = n;
 }
 
-int drain_wait(struct drain *drain, struct context *context, struct anybind *anybind,
+int drain_wait(struct cookies *noted, struct context *context, struct anybind *anybind,
 	       const char *service)
 {
+	_cleanup_(cookies_release) struct cookies active = {0};
 	unsigned int wait = context->options.wait;
 
 	if (!wait)
 		return 0;
-	each_socket(drain, anybind, service, note); /* those added, drained at once */
-	each_socket(drain, anybind, service, forget_active);
-	return anybind_wait_drained(anybind, drain->cookies, drain->n,
+	list_sockets(anybind, service, noted, &active); /* also what was added drained */
+	subtract(noted, &active);
+	return anybind_wait_drained(anybind, noted->v, noted->n,
 				    wait > UINT_MAX / 1000 ? UINT_MAX : wait * 1000,
 				    context->report);
 }

@@ -5,22 +5,22 @@
 
 #include "context.h"
 
-struct drain {
-	uint64_t *cookies;
+struct cookies {
+	uint64_t *v;
 	size_t n;
 };
 
-void drain_release(struct drain *drain);
+void cookies_release(struct cookies *cookies);
 
 /* With --wait: notes the sockets that @service has, before they change. */
-void drain_note(struct drain *drain, const struct context *context, struct anybind *anybind,
+void drain_note(struct cookies *noted, const struct context *context, struct anybind *anybind,
 		const char *service);
 
 /*
  * With --wait: waits for those noted that get no new flows now. To be called
  * without the lock, so that others need not wait, too.
  */
-int drain_wait(struct drain *drain, struct context *context, struct anybind *anybind,
+int drain_wait(struct cookies *noted, struct context *context, struct anybind *anybind,
 	       const char *service);
 
 #define OPTION_WAIT_ROW                                                                          \

@@ -118,6 +118,8 @@ struct registration {
 	uint32_t own; /* the service's own slot */
 	struct collect_item *items; /* sockets without a descriptor that await insertion */
 	size_t n_items;
+	const struct known *known; /* members that are there already */
+	size_t n_known;
 	bool reported; /* of a failure: it is explained already */
 };
 
@@ -196,31 +198,18 @@ static unsigned int wanted_weight(const struct registration *g)
 	return g->options->drain ? 0 : g->options->weight ? g->options->weight : 1;
 }
 
-static bool is_alive(const struct member *member, void *data)
-{
-	const struct registration *g = data;
-	uint64_t cookie;
-
-	return !kernel_slot_cookie(g->registry->maps.fd[MAP_SOCKETS], member->slot, &cookie);
-}
-
 /* A socket that is there already gets the new weight; any other a slot of the pool. */
 static int add_member(struct registration *g, struct members *members, const struct handle *handle,
 		      bool standby)
 {
 	struct member member = {.weight = standby ? 0 : wanted_weight(g),
 				.standby = standby && wanted_weight(g)};
-	uint64_t cookie;
+	const struct known *known = known_find(g->known, g->n_known, handle->cookie);
 	int r;
 
-	for (size_t i = 0; i < members->n; i++) {
-		struct member *m = &members->v[i];
-
-		if (kernel_slot_cookie(g->registry->maps.fd[MAP_SOCKETS], m->slot, &cookie) < 0 ||
-		    cookie != handle->cookie)
-			continue;
-		m->weight = member.weight;
-		m->standby = member.standby;
+	if (known) {
+		member.slot = members->v[known->at].slot;
+		members->v[known->at] = member;
 		return 0;
 	}
 	r = pool_take(&g->pool, &member.slot);
@@ -257,20 +246,6 @@ static int register_alone(struct registration *g, const struct sock *sock)
 	return r;
 }
 
-/* Empties the slots of @before that @after does not have. */
-static void release_others(struct registration *g, const struct members *before,
-			   const struct members *after)
-{
-	for (size_t i = 0; i < before->n; i++) {
-		bool stays = false;
-
-		for (size_t j = 0; j < after->n; j++)
-			stays |= after->v[j].slot == before->v[i].slot;
-		if (!stays)
-			pool_release(&g->pool, g->registry, before->v[i].slot);
-	}
-}
-
 /*
  * Several sockets, or one with a weight, are a group; the group's step into its
  * slot is the commit. Members that are gone leave it on the occasion.
@@ -281,19 +256,22 @@ static int register_in_group(struct registration *g, const struct members *befor
 	const struct state *state = &g->anybind->state;
 	struct members after = {.table = before->table, .n_table = before->n_table};
 	const struct members nobody = {0};
+	_cleanup_free_ struct known *known = NULL;
 	int r = 0;
 
-	for (size_t i = 0; i < before->n && g->options->add && !r; i++)
-		if (is_alive(&before->v[i], g))
-			r = members_add(&after, &before->v[i]);
+	if (g->options->add)
+		r = members_add_open(&after, before, g->registry, &known);
+	g->known = known;
+	g->n_known = after.n;
 	if (!r)
 		r = add_sock(g, &after, sock);
 	if (!r)
 		r = members_publish(state, g->registry, g->own, &after);
 	if (!r)
-		release_others(g, before, &after);
+		pool_release_others(&g->pool, g->registry, before, &after);
 	else
-		release_others(g, &after, g->options->add ? before : &nobody);
+		pool_release_others(&g->pool, g->registry, &after,
+				    g->options->add ? before : &nobody);
 	after.table = NULL;
 	members_free(&after);
 	return r;
@@ -434,7 +412,7 @@ static int withdraw(struct registration *g, uint64_t cookie)
 		r = after.n ? members_publish(state, g->registry, g->own, &after)
 			    : members_dissolve(state, g->registry, g->own);
 	if (!r && n)
-		release_others(g, &before, &after);
+		pool_release_others(&g->pool, g->registry, &before, &after);
 	members_free(&before);
 	members_free(&after);
 	return r < 0 ? r : n;
