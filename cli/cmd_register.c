@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "context.h"
+#include "drain.h"
 #include "pidfile.h"
 #include "register.h"
 #include "show.h"
@@ -142,9 +143,15 @@ int register_sockets(struct context *context, struct anybind *anybind, const cha
 		     const struct anybind_sockets *sockets,
 		     const struct anybind_register_options *registration)
 {
+	_cleanup_(cookies_release) struct cookies noted = {0};
 	json_t *result, *list;
-	int r = anybind_register(anybind, service, sockets, registration, context->report);
+	int r = anybind_begin(anybind, context->report);
 
+	if (r < 0)
+		return r;
+	drain_note(&noted, context, anybind, service);
+	r = anybind_register(anybind, service, sockets, registration, context->report);
+	anybind_end(anybind);
 	if (r < 0)
 		return r;
 	result = context_changed(context, true);
@@ -154,7 +161,7 @@ int register_sockets(struct context *context, struct anybind *anybind, const cha
 	json_put(result, "service", json_text(service));
 	json_put(result, "sockets", list);
 	context->output.result = result;
-	return 0;
+	return drain_wait(&noted, context, anybind, service);
 }
 
 static int read_weight(struct context *context, struct anybind_register_options *ret)
@@ -245,6 +252,10 @@ const struct command cmd_register = {
 		"connections that exist go on.\n\n"
 		"Where several sockets are given, of both families or protocols, all of them are "
 		"registered or, if one is refused, none.\n\n"
+		"To hand over without loss, let a new server listen elsewhere (another port will "
+		"do), register it with `--wait`, then stop the old one: `--wait` returns when what "
+		"came before is accepted or read. Not with sockets of one reuseport group, over "
+		"which the kernel goes on spreading.\n\n"
 		"The registration ends when the socket is closed, so a server that restarts has to "
 		"be registered anew, unless its sockets are kept open by a service manager. A "
 		"service that is new is declared by this. The dispatcher is loaded first where "
@@ -296,6 +307,7 @@ const struct command cmd_register = {
 			 "Share of flows beside other sockets, 0 to 1000; 1 where not given, 0 for "
 			 "no new flows.",
 			 OPTION(weight)},
+			OPTION_WAIT_ROW,
 			{NULL},
 		},
 	.examples =
@@ -309,6 +321,8 @@ const struct command cmd_register = {
 			 "Behind ExecStartPost= in the server's own unit, say."},
 			{"anybind register web --pid 812 tcp 0.0.0.0:80 --add --weight 3",
 			 "One more, which gets three times as many flows as one of weight 1."},
+			{"anybind register web --pid 900 tcp 0.0.0.0:8081 --wait 30 && kill -QUIT 812",
+			 "Another server takes over, and no client notices."},
 			{"ExecStart=anybind register web --listen-fds",
 			 "In a unit of Type=oneshot, with Sockets=web.socket."},
 			{NULL},

@@ -3,6 +3,7 @@
 
 #include "commands.h"
 #include "context.h"
+#include "drain.h"
 #include "show.h"
 #include "word.h"
 
@@ -11,23 +12,23 @@ static void services_freep(struct anybind_services **services)
 	anybind_services_free(*services);
 }
 
-/* What is to go: 0 means any. */
-struct wanted {
+/* Those of a service that are meant; 0: any. */
+struct which {
 	int protocol, family;
 	uint64_t cookie;
 };
 
 /* By its cookie only a socket that is open is found. */
-static bool goes(const struct wanted *wanted, const struct anybind_socket_info *socket)
+static bool is_meant(const struct which *which, const struct anybind_socket_info *socket)
 {
-	return (!wanted->protocol || socket->protocol == wanted->protocol) &&
-	       (!wanted->family || socket->family == wanted->family) &&
-	       (!wanted->cookie || (socket->cookie == wanted->cookie &&
-				    socket->state != ANYBIND_SOCKET_GONE));
+	return (!which->protocol || socket->protocol == which->protocol) &&
+	       (!which->family || socket->family == which->family) &&
+	       (!which->cookie || (socket->cookie == which->cookie &&
+				   socket->state != ANYBIND_SOCKET_GONE));
 }
 
 /* The sockets that will go; those that cannot be looked at are only counted. */
-static json_t *find_sockets(struct anybind *anybind, const char *name, const struct wanted *wanted)
+static json_t *find_sockets(struct anybind *anybind, const char *name, const struct which *which)
 {
 	_cleanup_(services_freep) struct anybind_services *services = NULL;
 	json_t *list = must(json_array());
@@ -40,36 +41,45 @@ static json_t *find_sockets(struct anybind *anybind, const char *name, const str
 		if (strcmp(service->name, name))
 			continue;
 		for (size_t j = 0; j < service->n_sockets; j++)
-			if (goes(wanted, &service->sockets[j]))
+			if (is_meant(which, &service->sockets[j]))
 				json_add(list, socket_document(&service->sockets[j]));
 	}
 	return list;
 }
 
-static int run(struct context *context)
+static int read_which(struct context *context, struct which *ret)
 {
-	_cleanup_anybind_ struct anybind *anybind = NULL;
 	const struct options *options = &context->options;
-	const char *name = context->argv[0];
-	struct wanted wanted = {.family = options->ipv4 ? AF_INET : options->ipv6 ? AF_INET6 : 0};
-	json_t *result, *list;
-	int r;
 
 	if (options->ipv4 && options->ipv6)
 		return context_usage(context, "unregister: -4 and -6 exclude each other; without "
 					      "them both are meant");
-	if (context->argc > 1 && word_protocol(context->argv[1], &wanted.protocol) < 0)
+	ret->family = options->ipv4 ? AF_INET : options->ipv6 ? AF_INET6 : 0;
+	if (context->argc > 1 && word_protocol(context->argv[1], &ret->protocol) < 0)
 		return context_usage(context, "unregister: \"%s\" is neither tcp nor udp",
 				     context->argv[1]);
-	r = context_cookie(context, &wanted.cookie);
+	return context_cookie(context, &ret->cookie);
+}
+
+static int run(struct context *context)
+{
+	_cleanup_anybind_ struct anybind *anybind = NULL;
+	_cleanup_(cookies_release) struct cookies noted = {0};
+	const char *name = context->argv[0];
+	struct which which = {0};
+	json_t *result, *list;
+	int r = read_which(context, &which);
+
 	if (r < 0)
 		return r;
 	r = context_begin(context, &anybind);
 	if (r < 0)
 		return r;
-	list = find_sockets(anybind, name, &wanted);
-	r = anybind_unregister(anybind, name, wanted.protocol, wanted.family, wanted.cookie,
+	drain_note(&noted, context, anybind, name);
+	list = find_sockets(anybind, name, &which);
+	r = anybind_unregister(anybind, name, which.protocol, which.family, which.cookie,
 			       context->report);
+	anybind_end(anybind);
 	if (r < 0) {
 		json_decref(list);
 		return r;
@@ -79,7 +89,7 @@ static int run(struct context *context)
 	json_put(result, "unregistered", must(json_integer(r)));
 	json_put(result, "sockets", list);
 	context->output.result = result;
-	return 0;
+	return drain_wait(&noted, context, anybind, name);
 }
 
 static void print(const json_t *result)
@@ -123,13 +133,15 @@ const struct command cmd_unregister = {
 			 "`anybind services` shows it. The service's other sockets stay and share "
 			 "its flows.",
 			 OPTION(cookie)},
+			OPTION_WAIT_ROW,
 			{NULL},
 		},
 	.examples =
 		(const struct example_row[]){
 			{"anybind unregister web", "All of them."},
-			{"anybind unregister dns udp -6", "One of them."},
-			{"anybind unregister dns --cookie 4711", "One of several of a kind."},
+			{"anybind unregister dns udp -6", "Those of one kind."},
+			{"anybind unregister web --cookie 4711 --wait 30",
+			 "One of several, which can then be closed without loss."},
 			{NULL},
 		},
 	.complete = "tcp udp",

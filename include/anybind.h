@@ -341,6 +341,16 @@ int anybind_register(struct anybind *anybind, const char *service,
 int anybind_unregister(struct anybind *anybind, const char *service, int protocol, int family,
 		       uint64_t cookie, struct anybind_report *report);
 
+/*
+ * Waits until sockets that get no new flows any more can be closed without
+ * loss: until no connection awaits accept(2), no handshake that was on its way
+ * at the call can lead to one, and no datagram is unread. Sockets that are
+ * closed, or of another namespace, hold nothing. @cookies: as of SO_COOKIE.
+ * @timeout_ms: at most this long. -ETIMEDOUT: the report says what is left.
+ */
+int anybind_wait_drained(struct anybind *anybind, const uint64_t cookies[], size_t n_cookies,
+			 unsigned int timeout_ms, struct anybind_report *report);
+
 /* ---- registering without privilege, by an agent ---- */
 
 /* Where an agent listens, unless it is told otherwise. */

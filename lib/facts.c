@@ -61,6 +61,11 @@ static int read_attr_v6only(const struct nlattr *attr, void *data)
 	return MNL_CB_OK;
 }
 
+static uint64_t cookie_of(const struct inet_diag_msg *msg)
+{
+	return msg->id.idiag_cookie[0] | (uint64_t)msg->id.idiag_cookie[1] << 32;
+}
+
 struct listener_dump {
 	struct list list;
 	int protocol;
@@ -86,7 +91,8 @@ static int read_listener(const struct nlmsghdr *nlh, void *data)
 	l->ifindex = msg->id.idiag_if;
 	l->inode = msg->idiag_inode;
 	l->uid = msg->idiag_uid;
-	l->cookie = msg->id.idiag_cookie[0] | (uint64_t)msg->id.idiag_cookie[1] << 32;
+	l->queued = msg->idiag_rqueue;
+	l->cookie = cookie_of(msg);
 	return mnl_attr_parse(nlh, sizeof(*msg), read_attr_v6only, l);
 }
 
@@ -129,6 +135,62 @@ int facts_listeners(const struct netns *ns, struct listener **ret_listeners, siz
 	}
 	*ret_listeners = (struct listener *)found.list.items;
 	*ret_n = found.list.n;
+	return 0;
+}
+
+static int read_handshake(const struct nlmsghdr *nlh, void *data)
+{
+	const struct inet_diag_msg *msg = dump_body(nlh, sizeof(*msg));
+	uint64_t *cookie;
+
+	if (!msg)
+		return dump_bad_message();
+	if (msg->idiag_retrans)
+		return MNL_CB_OK;
+	cookie = list_push(data);
+	if (!cookie)
+		return MNL_CB_ERROR;
+	*cookie = cookie_of(msg);
+	return MNL_CB_OK;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+int facts_handshakes(const struct netns *ns, uint64_t **ret_cookies, size_t *ret_n)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+	struct list found = {.item_size = sizeof(uint64_t)};
+
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		const struct inet_diag_req_v2 req = {
+			.sdiag_family = families[i],
+			.sdiag_protocol = IPPROTO_TCP,
+			.idiag_states = 1 << TCP_SYN_RECV,
+		};
+		const struct dump dump = {
+			.bus = NETLINK_SOCK_DIAG,
+			.type = SOCK_DIAG_BY_FAMILY,
+			.body = &req,
+			.body_size = sizeof(req),
+			.read = read_handshake,
+			.data = &found,
+		};
+		int r = dump_run(ns, &dump, &found);
+
+		if (r < 0) {
+			list_clear(&found);
+			return r;
+		}
+	}
+	if (found.n)
+		qsort(found.items, found.n, found.item_size, by_number);
+	*ret_cookies = (uint64_t *)found.items;
+	*ret_n = found.n;
 	return 0;
 }
 

@@ -19,11 +19,19 @@ struct listener {
 	uint32_t ifindex; /* SO_BINDTODEVICE, 0: none */
 	uint32_t inode;	  /* in sockfs: "socket:[inode]" */
 	uint32_t uid;
+	uint32_t queued; /* TCP: connections not accepted; UDP: bytes not read, with overhead */
 	uint64_t cookie;
 };
 
 /* All of @ns, by sock_diag. @ret_listeners is to be freed. */
 int facts_listeners(const struct netns *ns, struct listener **ret_listeners, size_t *ret_n);
+
+/*
+ * Cookies of TCP handshakes whose last packet is awaited, sorted. Those whose
+ * SYN-ACK had to be repeated are left out: their clients may not exist.
+ * *ret_cookies is to be freed.
+ */
+int facts_handshakes(const struct netns *ns, uint64_t **ret_cookies, size_t *ret_n);
 
 /* @addr: network order, as many bytes as @family has; @port: host order. */
 void facts_sockaddr(int family, const void *addr, uint16_t port, struct sockaddr_storage *ret);

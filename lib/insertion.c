@@ -36,6 +36,8 @@ struct kind {
 	const struct sock *sock;
 	uint32_t own; /* the service's own slot */
 	struct members before, after; /* .after: of its group; the table is that of .before */
+	struct known *known; /* those of .before that are in .after */
+	size_t n_known;
 	struct slot_record record; /* of the own slot, as it was */
 	bool alone; /* goes into the own slot, without a group */
 	bool staged; /* so it does, but by way of a group: another socket is in that slot */
@@ -117,34 +119,19 @@ static unsigned int wanted_weight(const struct registration *g)
 	return g->options->drain ? 0 : g->options->weight ? g->options->weight : 1;
 }
 
-/* Also where that cannot be found out. */
-static bool is_alive(const struct registration *g, const struct member *member)
-{
-	uint64_t cookie;
-
-	return kernel_slot_cookie(g->registry->maps.fd[MAP_SOCKETS], member->slot, &cookie) !=
-	       -ENOENT;
-}
-
 /* A socket that is there already gets the new weight; any other a slot of the pool. */
-static int add_member(struct registration *g, struct members *members, const struct handle *handle,
+static int add_member(struct registration *g, struct kind *kind, const struct handle *handle,
 		      bool standby)
 {
 	struct member member = {.weight = standby ? 0 : wanted_weight(g),
 				.standby = standby && wanted_weight(g)};
-	uint64_t cookie;
+	const struct known *known = known_find(kind->known, kind->n_known, handle->cookie);
+	struct members *members = &kind->after;
 	int r;
 
-	for (size_t i = 0; i < members->n; i++) {
-		struct member *m = &members->v[i];
-
-		r = kernel_slot_cookie(g->registry->maps.fd[MAP_SOCKETS], m->slot, &cookie);
-		if (r < 0 && r != -ENOENT)
-			return r;
-		if (r < 0 || cookie != handle->cookie)
-			continue;
-		m->weight = member.weight;
-		m->standby = member.standby;
+	if (known) {
+		member.slot = members->v[known->at].slot;
+		members->v[known->at] = member;
 		return 0;
 	}
 	r = pool_take(&g->pool, &member.slot);
@@ -154,15 +141,16 @@ static int add_member(struct registration *g, struct members *members, const str
 }
 
 /* Into slots that no packet is led to yet. */
-static int add_sock(struct registration *g, struct members *members, const struct sock *sock)
+static int add_sock(struct registration *g, struct kind *kind)
 {
+	const struct sock *sock = kind->sock;
 	int r = 0;
 
 	g->n_items = 0;
 	for (size_t i = 0; i <= sock->n_mates && !r; i++) {
 		const struct handle handle = handle_of(sock, i);
 
-		r = add_member(g, members, &handle, i > 0);
+		r = add_member(g, kind, &handle, i > 0);
 	}
 	return r ? r : insert_waiting(g, sock);
 }
@@ -180,19 +168,6 @@ static int insert_alone(struct registration *g, const struct kind *kind)
 	if (r < 0)
 		g->pool.records[kind->own] = kind->record;
 	return r;
-}
-
-void insertion_release_others(struct pool *pool, const struct registry *registry,
-			      const struct members *before, const struct members *after)
-{
-	for (size_t i = 0; i < before->n; i++) {
-		bool stays = false;
-
-		for (size_t j = 0; j < after->n; j++)
-			stays |= after->v[j].slot == before->v[i].slot;
-		if (!stays)
-			pool_release(pool, registry, before->v[i].slot);
-	}
 }
 
 /* ---- one kind ---- */
@@ -216,10 +191,10 @@ static int prepare(struct registration *g, struct kind *kind, bool others)
 		return 0;
 	kind->after.table = kind->before.table;
 	kind->after.n_table = kind->before.n_table;
-	for (size_t i = 0; i < kind->before.n && o->add && !r; i++)
-		if (is_alive(g, &kind->before.v[i]))
-			r = members_add(&kind->after, &kind->before.v[i]);
-	return r ? r : add_sock(g, &kind->after, kind->sock);
+	if (o->add)
+		r = members_add_open(&kind->after, &kind->before, g->registry, &kind->known);
+	kind->n_known = kind->after.n;
+	return r ? r : add_sock(g, kind);
 }
 
 static int step(struct registration *g, struct kind *kind)
@@ -259,7 +234,7 @@ static void undo(struct registration *g, struct kind *kind)
 			       "the socket %s stays registered, as what it replaced cannot be put "
 			       "back: %s", kind->sock->address, report_errno(r));
 	else
-		insertion_release_others(&g->pool, g->registry, &kind->after, &kind->before);
+		pool_release_others(&g->pool, g->registry, &kind->after, &kind->before);
 }
 
 /* Lets the predecessors go. Whatever fails here, the kind is registered. */
@@ -270,13 +245,14 @@ static void finish(struct registration *g, struct kind *kind)
 	if (kind->alone && !kind->staged)
 		return;
 	if (kind->staged && !insert_alone(g, kind) && !ungroup(g, kind))
-		insertion_release_others(&g->pool, g->registry, &kind->after, &nobody);
+		pool_release_others(&g->pool, g->registry, &kind->after, &nobody);
 	else
-		insertion_release_others(&g->pool, g->registry, &kind->before, &kind->after);
+		pool_release_others(&g->pool, g->registry, &kind->before, &kind->after);
 }
 
 static void kind_free(struct kind *kind)
 {
+	free(kind->known);
 	kind->after.table = NULL; /* that of .before */
 	members_free(&kind->after);
 	members_free(&kind->before);

@@ -16,8 +16,4 @@ int insertion_run(const struct anybind *a, const struct registry *registry, uint
 		  const struct anybind_sockets *sockets,
 		  const struct anybind_register_options *options, struct anybind_report *report);
 
-/* Empties the slots of @before that @after does not have. */
-void insertion_release_others(struct pool *pool, const struct registry *registry,
-			      const struct members *before, const struct members *after);
-
 #endif

@@ -16,124 +16,6 @@
 #include "fallback.h"
 #include "text.h"
 
-/* ---- census ---- */
-
-static int by_cookie(const void *a, const void *b)
-{
-	uint64_t x = ((const struct listener *)a)->cookie, y = ((const struct listener *)b)->cookie;
-
-	return x < y ? -1 : x > y;
-}
-
-int census_take(struct census *ret, const struct netns *ns)
-{
-	struct census census = { 0 };
-	int r = facts_listeners(ns, &census.listeners, &census.n);
-
-	if (r < 0)
-		return r;
-	if (census.n)
-		qsort(census.listeners, census.n, sizeof(*census.listeners), by_cookie);
-	census.owners = calloc(census.n + 1, sizeof(*census.owners));
-	if (!census.owners) {
-		census_free(&census);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < census.n; i++)
-		census.owners[i].inode = census.listeners[i].inode;
-	/* Without a look into /proc the owners stay unknown; the rest is true. */
-	process_find_owners(census.owners, census.n);
-	*ret = census;
-	return 0;
-}
-
-void census_free(struct census *census)
-{
-	free(census->listeners);
-	free(census->owners);
-	*census = (struct census){ 0 };
-}
-
-static void listener_text(const struct listener *l, char ret[ENDPOINT_TEXT_MAX])
-{
-	struct sockaddr_storage address;
-
-	facts_sockaddr(l->family, l->addr, l->port, &address);
-	text_of_endpoint((struct sockaddr *)&address, ret);
-}
-
-static bool same_place(const struct listener *a, const struct listener *b)
-{
-	return a->family == b->family && a->protocol == b->protocol && a->port == b->port &&
-	       a->ifindex == b->ifindex && !memcmp(a->addr, b->addr, sizeof(a->addr));
-}
-
-/*
- * Has @l, which shares its place, SO_REUSEPORT? TCP listeners share one in no
- * other way; UDP sockets can by SO_REUSEADDR, and netlink does not tell.
- */
-static bool has_reuseport(const struct census *census, const struct listener *l)
-{
-	const struct owner *owner = &census->owners[l - census->listeners];
-	_cleanup_close_ int fd = -1;
-	uint64_t cookie = 0;
-	int reuseport = 1;
-	socklen_t cookie_len = sizeof(cookie), len = sizeof(reuseport);
-
-	if (l->protocol == IPPROTO_TCP || !owner->pid)
-		return true;
-	fd = process_descriptor(owner);
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &cookie_len) < 0 ||
-	    cookie != l->cookie || getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuseport, &len) < 0)
-		return true;
-	return reuseport;
-}
-
-/* Sockets of @l's reuseport group, or just itself. */
-static unsigned int members(const struct census *census, const struct listener *l)
-{
-	unsigned int places = 0, n = 0;
-
-	for (size_t i = 0; i < census->n; i++)
-		places += same_place(&census->listeners[i], l);
-	if (places == 1 || !has_reuseport(census, l))
-		return 1;
-	for (size_t i = 0; i < census->n; i++) {
-		const struct listener *m = &census->listeners[i];
-
-		n += same_place(m, l) && m->uid == l->uid && has_reuseport(census, m);
-	}
-	return n;
-}
-
-void census_describe(const struct census *census, uint32_t slot, uint64_t cookie,
-		     struct anybind_socket_info *ret, struct socket_text *text)
-{
-	struct listener key = { .cookie = cookie };
-	const struct listener *l = NULL;
-
-	*ret = (struct anybind_socket_info){
-		.family = slot & 1 ? AF_INET6 : AF_INET,
-		.protocol = slot & 2 ? IPPROTO_UDP : IPPROTO_TCP,
-		.cookie = cookie,
-		.members = 1,
-	};
-	if (census->n)
-		l = bsearch(&key, census->listeners, census->n, sizeof(key), by_cookie);
-	if (!l)
-		return;
-	listener_text(l, text->address);
-	ret->address = text->address;
-	ret->members = members(census, l);
-	ret->reuseport = ret->members > 1;
-	ret->pid = census->owners[l - census->listeners].pid;
-	if (ret->pid) {
-		memcpy(text->program, census->owners[l - census->listeners].program,
-		       sizeof(text->program));
-		ret->program = text->program;
-	}
-}
-
 /* ---- services ---- */
 
 struct anybind_services {
@@ -178,18 +60,26 @@ struct listing {
 	const struct slot_record *records; /* or NULL */
 };
 
-static double share_of(const struct members *members, const struct member *member)
+/* How many places each slot has; to be freed. NULL: out of memory. */
+static uint32_t *count_places(const struct members *members)
 {
-	size_t places = 0;
+	uint32_t *places = calloc(SLOTS, sizeof(*places));
 
-	if (!members->is_group)
-		return 1;
-	for (size_t i = 0; i < members->n_table; i++)
-		places += members->table[i] == member->slot;
-	return members->n_table ? (double)places / members->n_table : 0;
+	for (size_t i = 0; places && i < members->n_table; i++)
+		if (members->table[i] < SLOTS)
+			places[members->table[i]]++;
+	return places;
 }
 
-static void describe_member(const struct listing *l, uint32_t own, const struct members *members,
+static double share_of(const struct members *members, const uint32_t *places,
+		       const struct member *member)
+{
+	if (!members->is_group)
+		return 1;
+	return members->n_table ? (double)places[member->slot] / members->n_table : 0;
+}
+
+static void describe_member(const struct listing *l, uint32_t own, double share,
 			    const struct member *member, struct anybind_socket_info *info,
 			    struct socket_text *text)
 {
@@ -206,7 +96,7 @@ static void describe_member(const struct listing *l, uint32_t own, const struct 
 		info->state = ANYBIND_SOCKET_SHUT_DOWN;
 	info->weight = member->weight;
 	info->standby = member->standby;
-	info->share = share_of(members, member);
+	info->share = share;
 	if (!record || record->cookie != cookie)
 		return;
 	info->since = record->since;
@@ -219,16 +109,21 @@ static void describe_member(const struct listing *l, uint32_t own, const struct 
 static int add_sockets(const struct listing *l, uint32_t own, size_t max,
 		       struct anybind_service_info *info, struct room *room)
 {
+	_cleanup_free_ uint32_t *places = NULL;
 	struct members members;
 	int r = members_read(&l->anybind->state, l->registry, own, &members);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < members.n && info->n_sockets < max; i++, info->n_sockets++)
-		describe_member(l, own, &members, &members.v[i], &room->sockets[info->n_sockets],
-				&room->texts[info->n_sockets]);
+	places = count_places(&members);
+	for (size_t i = 0; i < members.n && info->n_sockets < max && places; i++) {
+		struct anybind_socket_info *socket = &room->sockets[info->n_sockets];
+
+		describe_member(l, own, share_of(&members, places, &members.v[i]), &members.v[i],
+				socket, &room->texts[info->n_sockets++]);
+	}
 	members_free(&members);
-	return 0;
+	return places ? 0 : -ENOMEM;
 }
 
 /* How many sockets a service has, so that their texts need not move. */

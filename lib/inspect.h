@@ -11,6 +11,8 @@
 struct census {
 	struct listener *listeners; /* by cookie */
 	struct owner *owners;	    /* of listeners[i] */
+	size_t *order;		    /* indices, by place and user */
+	unsigned int *members;	    /* of listeners[i]'s reuseport group; 0: not counted yet */
 	size_t n;
 };
 

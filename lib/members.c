@@ -41,6 +41,46 @@ void members_filter(struct members *members,
 	members->n = n;
 }
 
+static int by_cookie(const void *a, const void *b)
+{
+	uint64_t x = ((const struct known *)a)->cookie, y = ((const struct known *)b)->cookie;
+
+	return (x > y) - (x < y);
+}
+
+int members_add_open(struct members *members, const struct members *from,
+		     const struct registry *registry, struct known **ret_known)
+{
+	_cleanup_free_ struct known *known = calloc(from->n + 1, sizeof(*known));
+	int r = known ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < from->n && !r; i++) {
+		const struct member *member = &from->v[i];
+		uint64_t cookie;
+
+		r = kernel_slot_cookie(registry->maps.fd[MAP_SOCKETS], member->slot, &cookie);
+		if (r == -ENOENT) {
+			r = 0;
+			continue;
+		}
+		known[members->n] = (struct known){cookie, members->n};
+		if (!r)
+			r = members_add(members, member);
+	}
+	if (r < 0)
+		return r;
+	qsort(known, members->n, sizeof(*known), by_cookie);
+	*ret_known = take_ptr(known);
+	return 0;
+}
+
+const struct known *known_find(const struct known *known, size_t n, uint64_t cookie)
+{
+	const struct known key = {.cookie = cookie};
+
+	return n ? bsearch(&key, known, n, sizeof(*known), by_cookie) : NULL;
+}
+
 /* ---- reading ---- */
 
 /* Copies a group's members and table out of its @n elements. */
@@ -397,4 +437,17 @@ void pool_release(struct pool *pool, const struct registry *registry, uint32_t s
 	pool->used[slot - SLOTS_OWN] = 0;
 	if (slot - SLOTS_OWN < pool->next)
 		pool->next = slot - SLOTS_OWN;
+}
+
+void pool_release_others(struct pool *pool, const struct registry *registry,
+			 const struct members *before, const struct members *after)
+{
+	_cleanup_free_ uint8_t *stays = calloc(SLOTS, 1);
+
+	/* Without memory they stay as litter, which the next writer clears. */
+	for (size_t i = 0; i < after->n && stays; i++)
+		stays[after->v[i].slot] = 1;
+	for (size_t i = 0; i < before->n && stays; i++)
+		if (!stays[before->v[i].slot])
+			pool_release(pool, registry, before->v[i].slot);
 }

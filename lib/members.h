@@ -32,6 +32,20 @@ int members_add(struct members *members, const struct member *member);
 void members_filter(struct members *members,
 		    bool (*keep)(const struct member *member, void *data), void *data);
 
+/* Where a socket is among members. */
+struct known {
+	uint64_t cookie;
+	size_t at;
+};
+/*
+ * Adds those of @from that are open to @members, which is empty. *ret_known, one
+ * for each of them, is for known_find(), and to be freed.
+ */
+int members_add_open(struct members *members, const struct members *from,
+		     const struct registry *registry, struct known **ret_known);
+/* NULL: the socket with @cookie is not among them. */
+const struct known *known_find(const struct known *known, size_t n, uint64_t cookie);
+
 /*
  * Makes a group of @members and puts it into the slot, in one step; of
  * @members->table as many places as can be stay as they are. The write lock
@@ -70,6 +84,10 @@ void pool_close(struct pool *pool);
 int pool_take(struct pool *pool, uint32_t *ret_slot);
 /* Empties a slot, of the pool or a service's own, and forgets its record. */
 void pool_release(struct pool *pool, const struct registry *registry, uint32_t slot);
+
+/* Empties the slots of @before that @after does not have. */
+void pool_release_others(struct pool *pool, const struct registry *registry,
+			 const struct members *before, const struct members *after);
 
 /* The records alone, for reading. NULL where they cannot be had. */
 const struct slot_record *records_map(const struct registry *registry, size_t *ret_mapped);

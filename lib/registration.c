@@ -222,7 +222,7 @@ static int withdraw(struct withdrawal *w, uint32_t own)
 		r = after.n ? members_publish(w->state, w->registry, own, &after)
 			    : members_dissolve(w->state, w->registry, own);
 	if (!r && n)
-		insertion_release_others(&w->pool, w->registry, &before, &after);
+		pool_release_others(&w->pool, w->registry, &before, &after);
 	members_free(&before);
 	members_free(&after);
 	return r < 0 ? r : n;

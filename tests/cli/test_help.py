@@ -15,9 +15,9 @@ OWN_OPTIONS = {
     "apply": {"--force"},
     "agent": {"--policy", "--socket"},
     "register": {"-p", "--pid", "--pidfile", "--listening", "--cookie", "--fd", "--listen-fds",
-                 "-a", "--add", "-w", "--weight"},
+                 "-a", "--add", "-w", "--weight", "--wait"},
     "run": {"--bind", "--only", "-a", "--add", "--replace", "--force"},
-    "unregister": {"--cookie", "-4", "--ipv4", "-6", "--ipv6"},
+    "unregister": {"-4", "--ipv4", "-6", "--ipv6", "--cookie", "--wait"},
 }
 GLOBAL_OPTIONS = {"-n", "--netns", "-j", "--json", "-v", "--verbose", "-h", "--help", "-V",
                   "--version"}
