@@ -20,6 +20,7 @@ struct listener {
 	uint32_t inode;	  /* in sockfs: "socket:[inode]" */
 	uint32_t uid;
 	uint64_t cookie;
+	uint64_t cgroup; /* id of that in which it was made; 0: not known */
 };
 
 /* All of @ns, by sock_diag. @ret_listeners is to be freed. */

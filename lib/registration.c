@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* Sockets into a service's slots, and out of them. */
+/* Sockets into a service's slots. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "error.h"
 #include "kernel_iter.h"
 #include "members.h"
+#include "registration.h"
 #include "socket.h"
 #include "text.h"
 
@@ -44,7 +45,7 @@ int anybind_sockets_listening(struct anybind *a, struct anybind_sockets **ret_so
 	return socket_listening(&a->ns, ret_sockets, protocol, address, report);
 }
 
-static int check_name(const char *service, struct anybind_report *report)
+int registration_check_name(const char *service, struct anybind_report *report)
 {
 	char quoted[QUOTED_MAX];
 
@@ -81,8 +82,7 @@ static int check_netns(const struct anybind *a, const struct anybind_sockets *so
 	return 0;
 }
 
-/* Makes sure that the rules in force declare @service. */
-static int declare(struct anybind *a, const char *service, struct anybind_report *report)
+int registration_declare(struct anybind *a, const char *service, struct anybind_report *report)
 {
 	char *words[] = { (char *)"service", (char *)service };
 	struct anybind_ruleset *rs = NULL, *declaration = NULL;
@@ -201,7 +201,31 @@ static bool is_alive(const struct member *member, void *data)
 	const struct registration *g = data;
 	uint64_t cookie;
 
+	if (member->window)
+		return true;
 	return !kernel_slot_cookie(g->registry->maps.fd[MAP_SOCKETS], member->slot, &cookie);
+}
+
+static bool holds(const struct registration *g, const struct member *member, uint64_t cookie)
+{
+	uint64_t held;
+
+	for (uint32_t i = 0; i < member_slots(member); i++)
+		if (!kernel_slot_cookie(g->registry->maps.fd[MAP_SOCKETS], member->slot + i,
+					&held) &&
+		    held == cookie)
+			return true;
+	return false;
+}
+
+/* A socket of a follow has the follow's weight. */
+static int is_followed(struct registration *g)
+{
+	if (!g->options->weight && !g->options->drain)
+		return 0;
+	g->reported = true;
+	return report_error(g->report, -EBUSY, "Give the weight to `anybind follow`.",
+			    "a follow has registered this socket: its weight is the follow's");
 }
 
 /* A socket that is there already gets the new weight; any other a slot of the pool. */
@@ -210,15 +234,15 @@ static int add_member(struct registration *g, struct members *members, const str
 {
 	struct member member = {.weight = standby ? 0 : wanted_weight(g),
 				.standby = standby && wanted_weight(g)};
-	uint64_t cookie;
 	int r;
 
 	for (size_t i = 0; i < members->n; i++) {
 		struct member *m = &members->v[i];
 
-		if (kernel_slot_cookie(g->registry->maps.fd[MAP_SOCKETS], m->slot, &cookie) < 0 ||
-		    cookie != handle->cookie)
+		if (!holds(g, m, handle->cookie))
 			continue;
+		if (m->window)
+			return is_followed(g);
 		m->weight = member.weight;
 		m->standby = member.standby;
 		return 0;
@@ -299,6 +323,22 @@ static int register_in_group(struct registration *g, const struct members *befor
 	return r;
 }
 
+/* What a follow finds later would stand beside it again. */
+static int check_followed(struct registration *g, const struct members *before)
+{
+	for (size_t i = 0; i < before->n && !g->options->add; i++) {
+		if (!before->v[i].window)
+			continue;
+		g->reported = true;
+		return report_error(g->report, -EBUSY,
+				    "Register it beside them with --add, or type `anybind unfollow` "
+				    "first.",
+				    "the service follows a cgroup, whose sockets it cannot take the "
+				    "place of");
+	}
+	return 0;
+}
+
 static int register_sock(struct registration *g, const struct sock *sock)
 {
 	_cleanup_free_ struct collect_item *items = calloc(1 + sock->n_mates, sizeof(*items));
@@ -308,6 +348,11 @@ static int register_sock(struct registration *g, const struct sock *sock)
 
 	if (r < 0)
 		return refused(g, r, sock->address);
+	r = check_followed(g, &before);
+	if (r < 0) {
+		members_free(&before);
+		return r;
+	}
 	g->items = items;
 	g->n_items = 0;
 	single = !before.is_group && !(g->options->add && before.n) && !sock->n_mates &&
@@ -336,9 +381,8 @@ static int insert(const struct anybind *a, const struct registry *registry, uint
 	return r;
 }
 
-/* Opens the registry of the dispatcher in force and finds @service in it. */
-static int find(struct anybind *a, const char *service, struct current *current,
-		struct registry *registry, struct anybind_report *report)
+int registration_find(struct anybind *a, const char *service, struct current *current,
+		      struct registry *registry, struct anybind_report *report)
 {
 	int r = dispatcher_read(a, current, report);
 
@@ -372,7 +416,7 @@ int anybind_register(struct anybind *a, const char *service, const struct anybin
 	const struct anybind_register_options defaults = {.size = sizeof(defaults)};
 	struct current current = CURRENT_NONE;
 	struct registry registry = { 0 };
-	int r = check_name(service, report);
+	int r = registration_check_name(service, report);
 
 	if (!options)
 		options = &defaults;
@@ -385,102 +429,11 @@ int anybind_register(struct anybind *a, const char *service, const struct anybin
 	r = anybind_begin(a, report);
 	if (r < 0)
 		return r;
-	r = declare(a, service, report);
+	r = registration_declare(a, service, report);
 	if (!r)
-		r = find(a, service, &current, &registry, report);
+		r = registration_find(a, service, &current, &registry, report);
 	if (r >= 0)
 		r = insert(a, &registry, r, sockets, options, report);
-	registry_close(&registry);
-	current_close(&current);
-	anybind_end(a);
-	return r;
-}
-
-/* ---- taking back ---- */
-
-struct withdrawal {
-	const struct registry *registry;
-	uint64_t cookie; /* 0: any */
-};
-
-static bool stays(const struct member *member, void *data)
-{
-	const struct withdrawal *w = data;
-	uint64_t cookie;
-
-	return w->cookie && (kernel_slot_cookie(w->registry->maps.fd[MAP_SOCKETS], member->slot,
-						&cookie) < 0 ||
-			     cookie != w->cookie);
-}
-
-/* Of one family and protocol. Returns how many went. */
-static int withdraw(struct registration *g, uint64_t cookie)
-{
-	const struct state *state = &g->anybind->state;
-	struct withdrawal w = {g->registry, cookie};
-	struct members before, after;
-	int r = members_read(state, g->registry, g->own, &before), n;
-
-	if (r < 0)
-		return r;
-	r = members_read(state, g->registry, g->own, &after);
-	if (r < 0) {
-		members_free(&before);
-		return r;
-	}
-	members_filter(&after, stays, &w);
-	n = (int)(before.n - after.n);
-	if (n && before.is_group)
-		r = after.n ? members_publish(state, g->registry, g->own, &after)
-			    : members_dissolve(state, g->registry, g->own);
-	if (!r && n)
-		release_others(g, &before, &after);
-	members_free(&before);
-	members_free(&after);
-	return r < 0 ? r : n;
-}
-
-static int clear(const struct anybind *a, const struct registry *registry, uint32_t id,
-		 int protocol, int family, uint64_t cookie, struct anybind_report *report)
-{
-	struct registration g = {a, registry, NULL, report, .own = 0};
-	int r = pool_open(&g.pool, &a->state, registry), n = 0;
-
-	for (unsigned int udp = 0; udp < 2; udp++)
-		for (unsigned int v6 = 0; v6 < 2 && r >= 0; v6++) {
-			if ((protocol && (protocol == IPPROTO_UDP) != udp) ||
-			    (family && (family == AF_INET6) != v6))
-				continue;
-			g.own = SLOT(id, udp, v6);
-			r = withdraw(&g, cookie);
-			n += r > 0 ? r : 0;
-		}
-	pool_close(&g.pool);
-	if (r < 0)
-		return report_error(report, r, NULL, "cannot unregister: %s", report_errno(r));
-	return n;
-}
-
-int anybind_unregister(struct anybind *a, const char *service, int protocol, int family,
-		       uint64_t cookie, struct anybind_report *report)
-{
-	struct current current = CURRENT_NONE;
-	struct registry registry = { 0 };
-	int r = check_name(service, report);
-
-	if (r < 0)
-		return r;
-	if (!a->has_bpffs) /* says that nothing is loaded */
-		return dispatcher_read(a, &current, report);
-	r = anybind_begin(a, report);
-	if (r < 0)
-		return r;
-	r = find(a, service, &current, &registry, report);
-	if (r >= 0)
-		r = clear(a, &registry, r, protocol, family, cookie, report);
-	if (!r)
-		r = report_error(report, -ENOENT, "`anybind services` lists what there is.",
-				 "service %s has no such socket", service);
 	registry_close(&registry);
 	current_close(&current);
 	anybind_end(a);
