@@ -203,16 +203,19 @@ struct group_element {
 #define WINDOW_SLOTS 64
 #define WINDOWS (SLOTS_POOL / WINDOW_SLOTS)
 #define WINDOW_OF(slot) (((slot) - SLOTS_OWN) / WINDOW_SLOTS)
-/* A window that is full keeps its first sockets; newcomers take these places in turn. */
+/*
+ * Newcomers take the first place that is free and, where none is, the last so
+ * many in turn: whether a server that has more takes back its oldest or its
+ * newest sockets, some that are here are left.
+ */
 #define WINDOW_TURNOVER (WINDOW_SLOTS / 2)
 
 struct window {
 	__u32 version;	 /* counts insertions, which come first */
 	__u32 best[2];	 /* place in the window, for packets of IPv4 and of IPv6 */
 	__u32 barren[2]; /* version as of which no socket takes such a packet */
-	__u32 next;	 /* place to be tried first by the next insertion */
 	__u32 turnover;	 /* counts sockets that had to go because it was full */
-	__u32 zero;
+	__u32 zero[2];
 };
 
 /*

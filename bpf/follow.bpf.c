@@ -127,10 +127,10 @@ static __always_inline long put(struct newcomer *n, __u64 flags)
 	return bpf_sock_map_update(n->ops, &sockets, &slot, flags);
 }
 
-/* The next place, if it is free. */
+/* This place, if it is free. */
 static long take_place(__u64 i, struct newcomer *n)
 {
-	n->place = n->place + 1 < WINDOW_SLOTS ? n->place + 1 : 0;
+	n->place = i;
 	n->err = put(n, BPF_NOEXIST);
 	return n->err != -EEXIST;
 }
@@ -154,14 +154,12 @@ static __always_inline void write_record(const struct newcomer *n)
 /* A place that is free or, where none is, one whose socket has to go. */
 static __always_inline void find_room(struct newcomer *n, struct window *w)
 {
-	n->place = w->next;
 	bpf_loop(WINDOW_SLOTS, take_place, n, 0);
 	if (n->err == -EEXIST) {
 		n->place = WINDOW_SLOTS - 1 -
 			   __sync_fetch_and_add(&w->turnover, 1) % WINDOW_TURNOVER;
 		n->err = put(n, BPF_ANY);
 	}
-	w->next = n->place;
 }
 
 /* 0, or why the kernel does not take it. */

@@ -45,46 +45,64 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
-/*
- * The mount point in a line of mountinfo, if it is of the root of the cgroup v2
- * hierarchy: ID PARENT MAJOR:MINOR ROOT POINT OPTIONS… - TYPE SOURCE OPTIONS.
- */
-static const char *mount_point(char *line)
+/* A line of mountinfo, of a cgroup v2 file system. */
+struct cgroup_mount {
+	const char *root; /* the cgroup that is mounted; "/": all of the hierarchy */
+	const char *point;
+};
+
+/* ID PARENT MAJOR:MINOR ROOT POINT OPTIONS… - TYPE SOURCE OPTIONS */
+static bool read_mount(char *line, struct cgroup_mount *ret)
 {
-	char *end = strstr(line, " - "), *word[5] = {NULL}, *rest = line;
+	char *end = strstr(line, " - "), *word[5], *rest = line;
 
 	if (!end || strncmp(end + 3, "cgroup2 ", 8))
-		return NULL;
+		return false;
 	*end = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(word); i++) {
 		word[i] = strsep(&rest, " ");
 		if (!word[i])
-			return NULL;
+			return false;
 	}
-	if (strcmp(word[3], "/"))
-		return NULL;
+	unescape(word[3]);
 	unescape(word[4]);
-	return word[4];
+	*ret = (struct cgroup_mount){word[3], word[4]};
+	return true;
+}
+
+/* Calls @fn for each mount of cgroup v2 until it says stop. */
+static int each_mount(int (*fn)(const struct cgroup_mount *mount, void *data), void *data)
+{
+	_cleanup_(cleanup_fclosep) FILE *file = fopen(MOUNTINFO, "re");
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+	int r = 0;
+
+	if (!file)
+		return -errno;
+	while (!r && getline(&line, &size, file) >= 0) {
+		struct cgroup_mount mount;
+
+		if (read_mount(line, &mount))
+			r = fn(&mount, data);
+	}
+	return r;
+}
+
+static int take_root(const struct cgroup_mount *mount, void *data)
+{
+	if (strcmp(mount->root, "/") || strlen(mount->point) >= PATH_MAX)
+		return 0;
+	strcpy(data, mount->point);
+	return 1;
 }
 
 /* Where the hierarchy is mounted, the first place if there are several. -ENOENT: nowhere. */
 static int find_mount(char ret[PATH_MAX])
 {
-	_cleanup_(cleanup_fclosep) FILE *file = fopen(MOUNTINFO, "re");
-	_cleanup_free_ char *line = NULL;
-	size_t size = 0;
+	int r = each_mount(take_root, ret);
 
-	if (!file)
-		return -errno;
-	while (getline(&line, &size, file) >= 0) {
-		const char *point = mount_point(line);
-
-		if (point && strlen(point) < PATH_MAX) {
-			strcpy(ret, point);
-			return 0;
-		}
-	}
-	return -ENOENT;
+	return r < 0 ? r : r ? 0 : -ENOENT;
 }
 
 static int fs_type(int fd, unsigned int *ret)
@@ -178,25 +196,46 @@ static int refuse_kind(const char *path, unsigned int type, const char *mount,
 	return report_error(report, -EINVAL, hint, "%s is not a cgroup", path);
 }
 
-/* Its path in the hierarchy, which is mounted at @mount. */
-static int name_it(struct cgroup *cgroup, const char *mount)
+/* A folder's name in the hierarchy, by the mount that it is in. */
+struct naming {
+	const char *folder;
+	char *path;
+	size_t longest; /* of the mount points that lead to it */
+};
+
+static int name_by(const struct cgroup_mount *mount, void *data)
 {
-	char link[64], real[PATH_MAX], top[PATH_MAX];
+	struct naming *naming = data;
+	size_t len = strlen(mount->point);
+	const char *root = strcmp(mount->root, "/") ? mount->root : "";
+	const char *rest = naming->folder + len;
+
+	if (!cgroup_is_below(naming->folder, mount->point) || len < naming->longest)
+		return 0;
+	if (snprintf(naming->path, PATH_MAX, "%s%s", root, rest) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	naming->longest = len;
+	return 0;
+}
+
+static int name_it(struct cgroup *cgroup)
+{
+	char link[64], folder[PATH_MAX];
+	struct naming naming = {folder, cgroup->path, 0};
 	ssize_t n;
-	size_t len;
+	int r;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", cgroup->fd);
-	n = readlink(link, real, sizeof(real) - 1);
+	n = readlink(link, folder, sizeof(folder) - 1);
 	if (n < 0)
 		return -errno;
-	real[n] = '\0';
-	if (!realpath(mount, top))
-		return -errno;
-	len = strlen(top);
-	if (strncmp(real, top, len) || (real[len] && real[len] != '/'))
-		return -EXDEV;
-	strcpy(cgroup->path, real[len] ? real + len : "/");
-	return 0;
+	folder[n] = '\0';
+	r = each_mount(name_by, &naming);
+	if (!r && !naming.longest)
+		r = -EXDEV;
+	if (!r && !*cgroup->path)
+		strcpy(cgroup->path, "/");
+	return r;
 }
 
 static int open_at(struct cgroup *cgroup, const char *path, const char *mount,
@@ -240,7 +279,7 @@ int cgroup_open(struct cgroup *ret, const char *path, struct anybind_report *rep
 		return r;
 	r = id_of(cgroup.fd, &cgroup.id);
 	if (!r)
-		r = name_it(&cgroup, mount);
+		r = name_it(&cgroup);
 	if (r < 0) {
 		cgroup_close(&cgroup);
 		return report_error(report, r, NULL, "cannot tell which cgroup %s is: %s", path,
