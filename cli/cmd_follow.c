@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <time.h>
 
 #include "commands.h"
 #include "context.h"
@@ -8,6 +10,9 @@
 #include "show.h"
 #include "unit.h"
 #include "word.h"
+
+/* Between two looks for a socket that is waited for. */
+#define WAIT_PAUSE_NS 50000000
 
 static void services_freep(struct anybind_services **services)
 {
@@ -126,6 +131,39 @@ static json_t *find_follows(struct context *context, struct anybind *anybind)
 	return list;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/*
+ * Follows and, as long as there is no socket, looks again: UDP sockets do not come
+ * by themselves, and nothing tells when they are there.
+ */
+static int follow(struct context *context, struct anybind *anybind, const struct choice *choice)
+{
+	const struct timespec pause = {.tv_nsec = WAIT_PAUSE_NS};
+	const uint64_t end = now_ms() + (uint64_t)context->options.wait * 1000;
+	int r;
+
+	for (;;) {
+		r = anybind_follow(anybind, context->argv[0], choice->cgroup, &choice->options,
+				   context->report);
+		if (r || !context->options.wait)
+			return r;
+		if (now_ms() >= end)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return output_error(&context->output, -ETIMEDOUT,
+			    "The follow is in force; `anybind unfollow` ends it.",
+			    "cgroup %s has opened no such socket within %d second%s",
+			    choice->cgroup, context->options.wait, plural(context->options.wait));
+}
+
 static int run(struct context *context)
 {
 	_cleanup_anybind_ struct anybind *anybind = NULL;
@@ -135,11 +173,10 @@ static int run(struct context *context)
 
 	if (r < 0)
 		return r;
-	r = context_begin(context, &anybind);
+	r = context_open(context, &anybind);
 	if (r < 0)
 		return r;
-	r = anybind_follow(anybind, context->argv[0], choice.cgroup, &choice.options,
-			   context->report);
+	r = follow(context, anybind, &choice);
 	if (r < 0)
 		return r;
 	result = context_changed(context, true);
@@ -223,6 +260,10 @@ const struct command cmd_follow = {
 			 "Share of flows beside the service's other sockets, 0 to 1000; 1 where not "
 			 "given, 0 for no new flows. With a follow that is there: its new weight.",
 			 OPTION(weight)},
+			{"wait", 0, OPTION_NUMBER, "SECONDS",
+			 "Return when there is a socket, or fail if there is none by then. The "
+			 "follow is in force in any case.",
+			 OPTION(wait), .min = 1},
 			{NULL},
 		},
 	.examples =
@@ -231,8 +272,8 @@ const struct command cmd_follow = {
 			 "Until the unit is stopped."},
 			{"ExecStartPre=+anybind follow web --unit %n tcp 0.0.0.0:80",
 			 "In the unit: with every start."},
-			{"ExecStartPost=+anybind follow dns --unit %n udp 0.0.0.0:53",
-			 "In a unit of Type=notify: when the UDP sockets are bound."},
+			{"ExecStartPost=+anybind follow dns --unit %n udp 0.0.0.0:53 --wait 10",
+			 "For UDP: once its socket is bound."},
 			{"anybind follow web --cgroup /sys/fs/cgroup/web --weight 3",
 			 "Any cgroup, with three times as many flows as another of weight 1."},
 			{NULL},

@@ -31,6 +31,7 @@ struct options {
 	bool add;
 	const char *weight; /* a number */
 	const char *cgroup, *unit;
+	int wait; /* seconds; 0: not given */
 	struct option_texts binds, only;
 };
 
