@@ -184,7 +184,7 @@ struct table_header {
  *	1	members that flows may go to, all members
  *	2…	members: slot, weight and GROUP_*; those with a weight first, then
  *		those that stand by, then the drained
- *	first…	table: slot, 0
+ *	first…	table: slot, GROUP_WINDOW or 0
  *
  * A flow's hash picks a place. Where that socket cannot take it, members that
  * flows may go to are tried in turn.
@@ -197,13 +197,77 @@ struct group_element {
 #define GROUP_WEIGHT 0xffff
 /* Of a reuseport group whose other member has the weight: takes over if that is gone. */
 #define GROUP_STANDBY 0x10000
+/* Not one socket but a window, named by its first slot. */
+#define GROUP_WINDOW 0x20000
+
+/*
+ * A window is a run of slots of the pool for the sockets of a follow, which come
+ * and go while the group stays as it is: the program at listen(2) fills them, and
+ * a socket that closes leaves. It is one member, as a reuseport group is: all its
+ * flows go to one socket, `best`, while that can take them; else the others are
+ * tried and one that can becomes `best`. Where none could, as of `version`,
+ * nobody tries again until that has changed: a service that is down costs no
+ * search for each packet.
+ */
+#define WINDOW_SLOTS 64
+#define WINDOWS (SLOTS_POOL / WINDOW_SLOTS)
+#define WINDOW_OF(slot) (((slot) - SLOTS_OWN) / WINDOW_SLOTS)
+/*
+ * Newcomers take the first place that is free and, where none is, the last so
+ * many in turn: whether a server that has more takes back its oldest or its
+ * newest sockets, some that are here are left.
+ */
+#define WINDOW_TURNOVER (WINDOW_SLOTS / 2)
+
+struct window {
+	__u32 version;	 /* counts insertions, which come first */
+	__u32 best[2];	 /* place in the window, for packets of IPv4 and of IPv6 */
+	__u32 barren[2]; /* version as of which no socket takes such a packet */
+	__u32 turnover;	 /* counts sockets that had to go because it was full */
+	__u32 zero[2];
+};
+
+/*
+ * A follow: what its program is to do and what came of it, in a map of its own.
+ * The program at listen(2) reads the first part and counts in the second; the
+ * last is for people.
+ */
+#define FOLLOW_TCP 0 /* index in `window`: protocol << 1 | IPv6 */
+#define FOLLOW_UDP 2
+
+struct follow_state {
+	__u32 layout;
+	__u32 service;	     /* id */
+	__u64 netns_cookie;
+	__u32 window[4];     /* first slot; 0: sockets of that kind are none of its business */
+	__u8 address[16];    /* with a family: only sockets bound to just that */
+	__u32 family;	     /* AF_INET, AF_INET6; 0: any address */
+	__u32 port;	     /* host order */
+
+	__u64 registered;    /* at listen(2) */
+	__u64 refused;	     /* likewise; `error` says why the last one was */
+	__s32 error;	     /* negative errno, or FOLLOW_KERNEL or FOLLOW_MPTCP */
+	__u32 uid;	     /* who follows */
+
+	__u64 since;	     /* CLOCK_REALTIME, seconds */
+	__u64 cgroup_id;
+	char unit[256];	     /* of the service manager, or "" */
+	char cgroup[3072];   /* its path in the hierarchy */
+};
+
+/* Sockets that must not be in a map: the kernel's own, and the TCP beneath MPTCP. */
+#define FOLLOW_KERNEL 1
+#define FOLLOW_MPTCP 2
+
+/* A program in the kernel has only that clock. */
+#define RECORD_BOOT 1
 
 /* What is remembered of the socket in a slot, for people. */
 struct slot_record {
 	__u64 cookie; /* of the socket that this is about; 0: nothing */
-	__u64 since;  /* CLOCK_REALTIME, seconds */
+	__u64 since;  /* CLOCK_REALTIME, seconds; RECORD_BOOT: CLOCK_BOOTTIME */
 	__u32 uid;    /* who registered it */
-	__u32 pid;    /* 0: not by a process's id */
+	__u32 flags;  /* RECORD_* */
 	char how[24]; /* "pid", "fd", …; NUL-terminated */
 };
 
@@ -226,6 +290,8 @@ struct registry_entry {
 _Static_assert(sizeof(struct line4) == 64 && sizeof(struct line6) == 64, "one cache line");
 _Static_assert(sizeof(struct counters) == 64, "one cache line");
 _Static_assert(sizeof(struct slot_record) == 48, "no padding");
+_Static_assert(sizeof(struct window) == 32, "no padding");
+_Static_assert(sizeof(struct follow_state) == 96 + 256 + 3072, "no padding");
 _Static_assert(sizeof(struct table_header) == 96 + sizeof(struct table_params), "no padding");
 _Static_assert(sizeof(struct table_params) == 32 + 2 * (32 + LEVELS_MAX * 24), "no padding");
 

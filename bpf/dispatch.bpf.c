@@ -65,6 +65,14 @@ struct {
 } records SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, WINDOWS);
+	__type(key, __u32);
+	__type(value, struct window);
+} windows SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, SERVICE_IDS);
 	__type(key, __u32);
@@ -278,6 +286,62 @@ static __always_inline const struct group_element *group_element(__u32 group, __
 	return elements ? bpf_map_lookup_elem(elements, &index) : NULL;
 }
 
+/* Tries the sockets of a window in turn. */
+struct window_turn {
+	struct bpf_sk_lookup *ctx;
+	__u32 first, best;
+	__s32 err;
+	bool barren; /* no socket will ever take such a packet */
+};
+
+static long try_place(__u64 i, struct window_turn *turn)
+{
+	long err = assign(turn->ctx, turn->first + i);
+
+	if (err != NO_SOCKET) {
+		turn->best = i;
+		turn->err = err;
+	}
+	/* One that was shut down or connected may be used again, unheard of. */
+	if (err != NO_SOCKET && err != -EAFNOSUPPORT)
+		turn->barren = false;
+	return !err;
+}
+
+/* A socket of a window. */
+__noinline int assign_window(struct bpf_sk_lookup *ctx, __u32 first)
+{
+	__u32 index = WINDOW_OF(first), v6 = ctx->family != AF_INET, version;
+	struct window *w = bpf_map_lookup_elem(&windows, &index);
+	struct window_turn turn = { .ctx = ctx, .first = first, .err = NO_SOCKET, .barren = true };
+	long err;
+
+	if (!w)
+		return NO_SOCKET;
+	err = assign(ctx, first + (w->best[v6] & (WINDOW_SLOTS - 1)));
+	if (!err)
+		return 0;
+	/* Atomic, so that the sockets are looked at later. */
+	version = __sync_fetch_and_add(&w->version, 0);
+	if (w->barren[v6] == version)
+		return err;
+	turn.best = w->best[v6];
+	bpf_loop(WINDOW_SLOTS, try_place, &turn, 0);
+	w->best[v6] = turn.best;
+	if (turn.err && turn.barren)
+		w->barren[v6] = version;
+	return turn.err;
+}
+
+/* What is in a place of a group's table, or one of its members. */
+static __always_inline long assign_member(struct bpf_sk_lookup *ctx,
+					  const struct group_element *member)
+{
+	if (member->b & GROUP_WINDOW)
+		return assign_window(ctx, member->a);
+	return assign(ctx, member->a);
+}
+
 /* Tries the members of a group in turn, from any one on. */
 struct turn {
 	struct bpf_sk_lookup *ctx;
@@ -293,7 +357,7 @@ static long try_member(__u64 i, struct turn *turn)
 	member = group_element(turn->group, GROUP_HEAD + turn->next);
 	if (!member)
 		return 1;
-	turn->err = assign(turn->ctx, member->a);
+	turn->err = assign_member(turn->ctx, member);
 	return !turn->err;
 }
 
@@ -312,7 +376,7 @@ __noinline int assign_group(struct bpf_sk_lookup *ctx, __u32 group)
 		return NO_SOCKET;
 	place = group_element(group, head->b + (hash & head->a));
 	if (place)
-		err = assign(ctx, place->a);
+		err = assign_member(ctx, place);
 	if (!err)
 		return 0;
 	counts = group_element(group, 1);

@@ -66,6 +66,15 @@ static void choices_free(struct choices *choices)
 	choices->n = 0;
 }
 
+static size_t count_slots(const struct members *members)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < members->n; i++)
+		n += member_slots(&members->v[i]);
+	return n;
+}
+
 /* Those of one own slot that are open and get flows. */
 static int choose_own(const struct question *q, uint32_t own, struct choice *ret)
 {
@@ -77,13 +86,16 @@ static int choose_own(const struct question *q, uint32_t own, struct choice *ret
 	free(ret->cookies);
 	ret->own = own;
 	ret->n = 0;
-	ret->cookies = calloc(members.n + 1, sizeof(*ret->cookies));
+	ret->cookies = calloc(count_slots(&members) + 1, sizeof(*ret->cookies));
 	if (!ret->cookies)
 		r = -ENOMEM;
-	for (size_t i = 0; i < members.n && !r; i++)
-		if (members.v[i].weight || members.v[i].standby)
+	for (size_t i = 0; i < members.n && !r; i++) {
+		const struct member *m = &members.v[i];
+
+		for (uint32_t k = 0; k < member_slots(m) && (m->weight || m->standby); k++)
 			ret->n += !kernel_slot_cookie(q->registry->maps.fd[MAP_SOCKETS],
-						      members.v[i].slot, &ret->cookies[ret->n]);
+						      m->slot + k, &ret->cookies[ret->n]);
+	}
 	members_free(&members);
 	return r;
 }

@@ -119,6 +119,16 @@ static unsigned int wanted_weight(const struct registration *g)
 	return g->options->drain ? 0 : g->options->weight ? g->options->weight : 1;
 }
 
+/* A socket of a follow has the follow's weight. */
+static int is_followed(struct registration *g)
+{
+	if (!g->options->weight && !g->options->drain)
+		return 0;
+	g->reported = true;
+	return report_error(g->report, -EBUSY, "Give the weight to `anybind follow`.",
+			    "a follow has registered this socket: its weight is the follow's");
+}
+
 /* A socket that is there already gets the new weight; any other a slot of the pool. */
 static int add_member(struct registration *g, struct kind *kind, const struct handle *handle,
 		      bool standby)
@@ -129,6 +139,8 @@ static int add_member(struct registration *g, struct kind *kind, const struct ha
 	struct members *members = &kind->after;
 	int r;
 
+	if (known && members->v[known->at].window)
+		return is_followed(g);
 	if (known) {
 		member.slot = members->v[known->at].slot;
 		members->v[known->at] = member;
@@ -172,6 +184,22 @@ static int insert_alone(struct registration *g, const struct kind *kind)
 
 /* ---- one kind ---- */
 
+/* What a follow finds later would stand beside it again. */
+static int check_followed(struct registration *g, const struct members *before)
+{
+	for (size_t i = 0; i < before->n && !g->options->add; i++) {
+		if (!before->v[i].window)
+			continue;
+		g->reported = true;
+		return report_error(g->report, -EBUSY,
+				    "Register it beside them with --add, or type `anybind unfollow` "
+				    "first.",
+				    "the service follows a cgroup, whose sockets it cannot take the "
+				    "place of");
+	}
+	return 0;
+}
+
 /*
  * All that a kind needs but the step. Several sockets, or one with a weight,
  * are a group. Members that are gone leave it on the occasion.
@@ -181,6 +209,8 @@ static int prepare(struct registration *g, struct kind *kind, bool others)
 	const struct anybind_register_options *o = g->options;
 	int r = members_read(&g->anybind->state, g->registry, kind->own, &kind->before);
 
+	if (!r)
+		r = check_followed(g, &kind->before);
 	if (r < 0)
 		return r;
 	kind->record = g->pool.records[kind->own];
@@ -192,8 +222,8 @@ static int prepare(struct registration *g, struct kind *kind, bool others)
 	kind->after.table = kind->before.table;
 	kind->after.n_table = kind->before.n_table;
 	if (o->add)
-		r = members_add_open(&kind->after, &kind->before, g->registry, &kind->known);
-	kind->n_known = kind->after.n;
+		r = members_add_open(&kind->after, &kind->before, g->registry, &kind->known,
+				     &kind->n_known);
 	return r ? r : add_sock(g, kind);
 }
 

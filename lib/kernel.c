@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "cleanup.h"
@@ -21,7 +22,7 @@
 
 const char *const kernel_map_names[KERNEL_MAPS] = {
 	[MAP_SOCKETS] = "sockets",   [MAP_COUNTERS] = "counters", [MAP_REGISTRY] = "registry",
-	[MAP_GROUPS] = "groups",     [MAP_RECORDS] = "records",
+	[MAP_GROUPS] = "groups",     [MAP_RECORDS] = "records",	  [MAP_WINDOWS] = "windows",
 };
 
 static void close_fd(int *fd)
@@ -251,6 +252,14 @@ int kernel_attached(int netns_fd, uint32_t **ret, size_t *ret_n)
 	return 0;
 }
 
+bool kernel_has_btf(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	btf__free(btf);
+	return btf != NULL;
+}
+
 /* ---- maps ---- */
 
 int kernel_mmap(int map, bool write, void **ret, size_t *ret_size)
@@ -274,11 +283,21 @@ int kernel_mmap(int map, bool write, void **ret, size_t *ret_size)
 	return 0;
 }
 
-int kernel_slot_set(int sockets, uint32_t slot, int fd)
+static int slot_update(int sockets, uint32_t slot, int fd, uint64_t flags)
 {
 	__u64 value = fd;
 
-	return bpf_map_update_elem(sockets, &slot, &value, BPF_ANY) < 0 ? -errno : 0;
+	return bpf_map_update_elem(sockets, &slot, &value, flags) < 0 ? -errno : 0;
+}
+
+int kernel_slot_set(int sockets, uint32_t slot, int fd)
+{
+	return slot_update(sockets, slot, fd, BPF_ANY);
+}
+
+int kernel_slot_claim(int sockets, uint32_t slot, int fd)
+{
+	return slot_update(sockets, slot, fd, BPF_NOEXIST);
 }
 
 int kernel_slot_clear(int sockets, uint32_t slot)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* Registering sockets and taking registrations back. */
+/* Registering sockets. */
 #include <errno.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,9 @@
 #include "dispatcher.h"
 #include "error.h"
 #include "insertion.h"
+#include "members.h"
+#include "registration.h"
+#include "socket.h"
 #include "text.h"
 
 #ifndef SO_NETNS_COOKIE
@@ -43,7 +45,7 @@ int anybind_sockets_listening(struct anybind *a, struct anybind_sockets **ret_so
 	return socket_listening(&a->ns, ret_sockets, protocol, address, report);
 }
 
-static int check_name(const char *service, struct anybind_report *report)
+int registration_check_name(const char *service, struct anybind_report *report)
 {
 	char quoted[QUOTED_MAX];
 
@@ -95,9 +97,8 @@ static int try_out(const struct anybind_sockets *sockets, struct anybind_report 
 	return 0;
 }
 
-/* Makes sure that the rules in force declare @service. */
-static int declare(struct anybind *a, const char *service, const struct anybind_sockets *sockets,
-		   struct anybind_report *report)
+int registration_declare(struct anybind *a, const char *service,
+			 const struct anybind_sockets *sockets, struct anybind_report *report)
 {
 	char *words[] = { (char *)"service", (char *)service };
 	struct anybind_ruleset *rs = NULL, *declaration = NULL;
@@ -110,7 +111,7 @@ static int declare(struct anybind *a, const char *service, const struct anybind_
 		r = anybind_ruleset_new(&rs);
 	current_close(&current);
 	if (!r && ruleset_find_service(rs, service) < 0) {
-		r = try_out(sockets, report);
+		r = sockets ? try_out(sockets, report) : 0;
 		if (!r)
 			r = anybind_ruleset_parse_words(&declaration, ARRAY_SIZE(words), words,
 							report);
@@ -124,9 +125,8 @@ static int declare(struct anybind *a, const char *service, const struct anybind_
 	return r;
 }
 
-/* Opens the registry of the dispatcher in force and finds @service in it. */
-static int find(struct anybind *a, const char *service, struct current *current,
-		struct registry *registry, struct anybind_report *report)
+int registration_find(struct anybind *a, const char *service, struct current *current,
+		      struct registry *registry, struct anybind_report *report)
 {
 	int r = dispatcher_read(a, current, report);
 
@@ -160,7 +160,7 @@ int anybind_register(struct anybind *a, const char *service, const struct anybin
 	const struct anybind_register_options defaults = {.size = sizeof(defaults)};
 	struct current current = CURRENT_NONE;
 	struct registry registry = { 0 };
-	int r = check_name(service, report);
+	int r = registration_check_name(service, report);
 
 	if (!options)
 		options = &defaults;
@@ -173,105 +173,11 @@ int anybind_register(struct anybind *a, const char *service, const struct anybin
 	r = anybind_begin(a, report);
 	if (r < 0)
 		return r;
-	r = declare(a, service, sockets, report);
+	r = registration_declare(a, service, sockets, report);
 	if (!r)
-		r = find(a, service, &current, &registry, report);
+		r = registration_find(a, service, &current, &registry, report);
 	if (r >= 0)
 		r = insertion_run(a, &registry, r, sockets, options, report);
-	registry_close(&registry);
-	current_close(&current);
-	anybind_end(a);
-	return r;
-}
-
-/* ---- taking back ---- */
-
-struct withdrawal {
-	const struct state *state;
-	const struct registry *registry;
-	struct pool pool;
-	uint64_t cookie; /* 0: any */
-};
-
-static bool stays(const struct member *member, void *data)
-{
-	const struct withdrawal *w = data;
-	uint64_t cookie;
-
-	return w->cookie && (kernel_slot_cookie(w->registry->maps.fd[MAP_SOCKETS], member->slot,
-						&cookie) < 0 ||
-			     cookie != w->cookie);
-}
-
-/* Of one family and protocol, whose own slot is @own. Returns how many went. */
-static int withdraw(struct withdrawal *w, uint32_t own)
-{
-	struct members before, after;
-	int r = members_read(w->state, w->registry, own, &before), n;
-
-	if (r < 0)
-		return r;
-	r = members_read(w->state, w->registry, own, &after);
-	if (r < 0) {
-		members_free(&before);
-		return r;
-	}
-	members_filter(&after, stays, w);
-	n = (int)(before.n - after.n);
-	if (n && before.is_group)
-		r = after.n ? members_publish(w->state, w->registry, own, &after)
-			    : members_dissolve(w->state, w->registry, own);
-	if (!r && n)
-		pool_release_others(&w->pool, w->registry, &before, &after);
-	members_free(&before);
-	members_free(&after);
-	return r < 0 ? r : n;
-}
-
-static int clear(const struct anybind *a, const struct registry *registry, uint32_t id,
-		 int protocol, int family, uint64_t cookie, struct anybind_report *report)
-{
-	struct withdrawal w = {&a->state, registry, .cookie = cookie};
-	int r = pool_open(&w.pool, &a->state, registry), n = 0;
-
-	for (unsigned int udp = 0; udp < 2; udp++)
-		for (unsigned int v6 = 0; v6 < 2 && r >= 0; v6++) {
-			if ((protocol && (protocol == IPPROTO_UDP) != udp) ||
-			    (family && (family == AF_INET6) != v6))
-				continue;
-			r = withdraw(&w, SLOT(id, udp, v6));
-			n += r > 0 ? r : 0;
-		}
-	pool_close(&w.pool);
-	if (r < 0)
-		return report_error(report, r, NULL, "cannot unregister: %s", report_errno(r));
-	return n;
-}
-
-int anybind_unregister(struct anybind *a, const char *service, int protocol, int family,
-		       uint64_t cookie, struct anybind_report *report)
-{
-	struct current current = CURRENT_NONE;
-	struct registry registry = { 0 };
-	int r = check_name(service, report);
-
-	if (r < 0)
-		return r;
-	if (!a->has_bpffs) /* says that nothing is loaded */
-		return dispatcher_read(a, &current, report);
-	r = anybind_begin(a, report);
-	if (r < 0)
-		return r;
-	r = find(a, service, &current, &registry, report);
-	if (r >= 0)
-		r = clear(a, &registry, r, protocol, family, cookie, report);
-	if (!r && cookie)
-		r = report_error(report, -ENOENT, "`anybind services` lists what there is.",
-				 "service %s has no such socket with cookie %" PRIu64, service,
-				 cookie);
-	else if (!r)
-		r = report_error(report, -ENOENT, "`anybind services` lists what there is.",
-				 "service %s has no such socket", service);
 	registry_close(&registry);
 	current_close(&current);
 	anybind_end(a);
