@@ -63,10 +63,11 @@ def main():
             found = json.load(file)
         if found["benchmark"] == "lookup":
             judge_lookup(verdicts, found["cases"])
-        else:
+        elif found["benchmark"] == "control":
             judge_control(verdicts, found["sizes"], found["memory"])
-    print("\nPromises")
-    verdicts.print()
+    if verdicts.rows:
+        print("\nPromises")
+        verdicts.print()
 
 
 if __name__ == "__main__":

@@ -276,7 +276,10 @@ static int addition_init(struct addition *add)
 static int check_limits(const struct addition *add)
 {
 	if (add->sum.n_services > ANYBIND_SERVICES_MAX)
-		return report_error(add->report, -E2BIG, NULL, "more than %d services",
+		return report_error(add->report, -E2BIG,
+				    "`anybind services` lists them; `anybind unbind NAME` removes "
+				    "one.",
+				    "with this there would be more than %d services",
 				    ANYBIND_SERVICES_MAX);
 	if (add->sum.n_devices > RULESET_DEVICES_MAX)
 		return report_error(add->report, -E2BIG, NULL, "more than %d interfaces",
