@@ -137,7 +137,7 @@ struct family_params {
 	__u32 lines;	 /* 0: no prefixes but the default */
 	__u32 fallback;	 /* default action: rules for /0, else pass; a VERDICT or NODE */
 	__u32 n_levels;
-	__u32 zero;
+	__u32 removed; /* longest prefix that patches left without rules; lib/patch.h */
 	struct level levels[LEVELS_MAX]; /* the root first */
 };
 
@@ -155,7 +155,7 @@ struct table_params {
 struct table_header {
 	char magic[8];
 	__u32 layout;
-	__u32 zero0;
+	__u32 patched; /* words that patches have added since all was compiled; lib/patch.h */
 	__u64 zero;	  /* read by the program; see dispatch.bpf.c */
 	__u64 size;	  /* of all that follows from the start of the value */
 	__u64 generation; /* counts changes since load */

@@ -229,6 +229,23 @@ enum anybind_commit_flags {
 int anybind_commit(struct anybind *anybind, const struct anybind_ruleset *ruleset,
 		   unsigned int flags, struct anybind_report *report);
 
+enum anybind_edit {
+	ANYBIND_ADD,	 /* as anybind_ruleset_add() */
+	ANYBIND_REPLACE, /* the same with @replace */
+	ANYBIND_REMOVE,	 /* as anybind_ruleset_remove() */
+};
+
+/*
+ * Adds @delta to the rules in force, or takes it out of them, and commits; for
+ * the first it loads the dispatcher where none is. The same as anybind_rules(),
+ * that edit and anybind_commit() between anybind_begin() and anybind_end(), but
+ * quicker where there are many rules, as most changes of one prefix's rules
+ * leave the others alone. Returns 1 if that changed anything, 0 if not; fails
+ * as those do, and then nothing has changed.
+ */
+int anybind_edit(struct anybind *anybind, const struct anybind_ruleset *delta,
+		 enum anybind_edit edit, unsigned int flags, struct anybind_report *report);
+
 /* ---- sockets ---- */
 
 enum anybind_socket_state {

@@ -105,23 +105,6 @@ static int add_chain(struct builder *builder, const struct rule *const *rules, s
 	return r;
 }
 
-static void source_entry(const struct rule *rule, struct entry *ret)
-{
-	uint64_t hi, lo;
-	uint32_t v4;
-
-	memcpy(&hi, rule->src, 8);
-	memcpy(&lo, rule->src + 8, 8);
-	memcpy(&v4, rule->src, 4);
-	*ret = (struct entry){ .len = rule->src_len };
-	if (rule->family == 6) {
-		ret->hi = be64toh(hi);
-		ret->lo = be64toh(lo);
-	} else {
-		ret->lo = be32toh(v4);
-	}
-}
-
 static int by_source(const void *pa, const void *pb)
 {
 	const struct rule *a = *(const struct rule *const *)pa;
@@ -149,7 +132,7 @@ static int source_entries(struct builder *builder, const struct rule **rules, si
 		for (end = i + 1; end < n && rules[end]->src_len == rules[i]->src_len &&
 				  !memcmp(rules[end]->src, rules[i]->src, 16);)
 			end++;
-		source_entry(rules[i], &entry);
+		entry_of(rules[i]->family, rules[i]->src, rules[i]->src_len, &entry);
 		while (depth && !entry_covers(v6, &entries->v[chain[depth - 1]], &entry))
 			depth--;
 		shorter = depth ? entries->v[chain[depth - 1]].action : other;

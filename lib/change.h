@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guard.h"
 #include "netns.h"
 #include "ruleset.h"
 #include "winner.h"
@@ -23,8 +24,8 @@ struct change {
 	size_t n_taking;
 };
 
-/* Fills in ->taking, which is to be freed. -ENOMEM. */
-int change_find_taking(struct change *c);
+/* Fills in ->taking, of rules in @span, which is to be freed. -ENOMEM. */
+int change_find_taking(struct change *c, const struct span *span);
 
 /* Did @before take the packet already? packet->dev is one of @after's. */
 bool change_took_before(const struct change *c, const struct packet *packet);

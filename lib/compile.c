@@ -10,16 +10,10 @@
 #include "lookup.h"
 #include "builder.h"
 
-/* The most that a BPF program may address in one map value. */
-#define IMAGE_MAX (512ull << 20)
-
-/* Of the table's parts, in bytes. */
 static size_t align(size_t offset, size_t to)
 {
 	return (offset + to - 1) / to * to;
 }
-
-#define LINES_OFFSET align(sizeof(struct table_header), 64)
 
 struct compiled {
 	struct builder builder;
@@ -32,22 +26,6 @@ struct ancestor {
 	struct entry entry;
 	uint32_t action;
 };
-
-static void entry_of_rule(const struct rule *rule, struct entry *ret)
-{
-	uint64_t half[2];
-	uint32_t v4;
-
-	*ret = (struct entry){ .len = rule->dst_len };
-	memcpy(half, rule->dst, 16);
-	memcpy(&v4, rule->dst, 4);
-	if (rule->family == 6) {
-		ret->hi = be64toh(half[0]);
-		ret->lo = be64toh(half[1]);
-	} else {
-		ret->lo = be32toh(v4);
-	}
-}
 
 static size_t same_prefix(const struct rule *rules, size_t n)
 {
@@ -76,7 +54,7 @@ static int prefix_entries(struct builder *builder, const struct rule *rules, siz
 		int r;
 
 		count = same_prefix(rules + i, n - i);
-		entry_of_rule(&rules[i], &entry);
+		entry_of(rules[i].family, rules[i].dst, rules[i].dst_len, &entry);
 		while (depth && !entry_covers(rules[0].family == 6, &chain[depth - 1].entry, &entry))
 			depth--;
 		other = depth ? chain[depth - 1].action : fallback;
@@ -115,7 +93,7 @@ static int compile_family(struct compiled *c, const struct rule *rules, size_t n
 	if (!r && entries.n) {
 		r = lines_add(&c->builder.lines, v6, &entries, &line0, &params->lines,
 			      &params->mul);
-		params->offset = LINES_OFFSET + 64 * (uint64_t)line0;
+		params->offset = IMAGE_LINES_OFFSET + 64 * (uint64_t)line0;
 	}
 	free(entries.v);
 	return r;
@@ -202,10 +180,21 @@ static int check_depth(const struct compiled *c, size_t split, struct anybind_re
 
 /* ---- the image ---- */
 
+void image_lay_out(struct table_header *h, const struct anybind_ruleset *rs, size_t n_rules)
+{
+	h->params.lines_offset = IMAGE_LINES_OFFSET;
+	h->params.words_offset = h->params.lines_offset + 64 * (uint64_t)h->params.lines;
+	h->services_offset = h->params.words_offset + 4 * ((uint64_t)h->params.words + WORDS_SLACK);
+	h->n_services = rs->n_services;
+	h->devices_offset = h->services_offset + rs->n_services * sizeof(*rs->services);
+	h->n_devices = rs->n_devices;
+	h->rules_offset = align(h->devices_offset + rs->n_devices * sizeof(*rs->devices), 16);
+	h->n_rules = n_rules;
+	h->size = h->rules_offset + n_rules * sizeof(*rs->rules);
+}
+
 static void lay_out(struct compiled *c)
 {
-	static const uint32_t slack[WORDS_SLACK];
-	const struct anybind_ruleset *rs = c->builder.rs;
 	struct table_header *h = &c->header;
 
 	memcpy(h->magic, ANYBIND_MAGIC, sizeof(h->magic));
@@ -213,15 +202,7 @@ static void lay_out(struct compiled *c)
 	h->params.lines = c->builder.lines.n;
 	h->params.words = c->builder.nodes.n;
 	h->params.has_nodes = c->builder.nodes.used > 0;
-	h->params.lines_offset = LINES_OFFSET;
-	h->params.words_offset = h->params.lines_offset + 64 * c->builder.lines.n;
-	h->services_offset = h->params.words_offset + 4 * c->builder.nodes.n + sizeof(slack);
-	h->n_services = rs->n_services;
-	h->devices_offset = h->services_offset + rs->n_services * sizeof(*rs->services);
-	h->n_devices = rs->n_devices;
-	h->rules_offset = align(h->devices_offset + rs->n_devices * sizeof(*rs->devices), 16);
-	h->n_rules = rs->n_rules;
-	h->size = h->rules_offset + rs->n_rules * sizeof(*rs->rules);
+	image_lay_out(h, c->builder.rs, c->builder.rs->n_rules);
 }
 
 static int too_large(struct anybind_report *report, const struct anybind_ruleset *rs)
@@ -297,8 +278,9 @@ static void copy(void *image, uint64_t offset, const void *from, size_t size)
 		memcpy((char *)image + offset, from, size);
 }
 
-void compile_write(const struct compiled *c, uint64_t generation, uint64_t changed, void *image)
+void compile_write(const void *compiled, uint64_t generation, uint64_t changed, void *image)
 {
+	const struct compiled *c = compiled;
 	const struct anybind_ruleset *rs = c->builder.rs;
 	const struct table_header *h = &c->header;
 	struct table_header *out = image;

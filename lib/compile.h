@@ -6,7 +6,18 @@
 #include "abi.h"
 #include "ruleset.h"
 
+/* The most that a BPF program may address in one map value. */
+#define IMAGE_MAX (512ull << 20)
+/* Lines begin at the first cache line behind the header. */
+#define IMAGE_LINES_OFFSET ((sizeof(struct table_header) + 63) / 64 * 64)
+
 struct compiled;
+
+/*
+ * Offsets and sizes of an image with so many lines and words as @header's
+ * params say, @rs's services and devices, and @n_rules rules.
+ */
+void image_lay_out(struct table_header *header, const struct anybind_ruleset *rs, size_t n_rules);
 
 /*
  * @rs: sealed, its services with ids, its devices resolved. -ENOMEM; -E2BIG:
@@ -22,7 +33,6 @@ size_t compile_size(const struct compiled *compiled);
 const struct table_params *compile_params(const struct compiled *compiled);
 
 /* Writes the image, compile_size() bytes; @changed: CLOCK_REALTIME seconds. */
-void compile_write(const struct compiled *compiled, uint64_t generation, uint64_t changed,
-		   void *image);
+void compile_write(const void *compiled, uint64_t generation, uint64_t changed, void *image);
 
 #endif

@@ -176,7 +176,7 @@ static int load(struct generation *ret, struct kernel_maps *maps, const struct a
 	return r;
 }
 
-static int no_id(int code, struct anybind_report *report)
+int dispatcher_no_id(int code, struct anybind_report *report)
 {
 	if (code == -ENOSPC)
 		return report_error(report, code,
@@ -196,7 +196,7 @@ static int check(const struct anybind *a, const struct registry *registry,
 	int r = registry ? members_cookies(&a->state, registry, &cookies, &n) : 0;
 
 	if (r < 0)
-		return no_id(r, report);
+		return dispatcher_no_id(r, report);
 	return guard_commit(&a->ns, before, after, cookies, n, force, report);
 }
 
@@ -220,7 +220,7 @@ static int create(struct anybind *a, struct anybind_ruleset *rs, struct anybind_
 			if (!r)
 				r = registry_assign(&registry, rs);
 			if (r < 0)
-				no_id(r, report);
+				dispatcher_no_id(r, report);
 		}
 		generation_close(&first);
 		registry_close(&registry);
@@ -234,9 +234,8 @@ static int create(struct anybind *a, struct anybind_ruleset *rs, struct anybind_
 	return r;
 }
 
-/* Frees what belongs to no service of @rs. */
-static void collect(const struct anybind *a, struct registry *registry,
-		    const struct anybind_ruleset *rs)
+void dispatcher_collect(const struct anybind *a, struct registry *registry,
+			const struct anybind_ruleset *rs)
 {
 	uint8_t held[REGISTRY_SIZE];
 
@@ -254,16 +253,16 @@ static int replace(struct anybind *a, struct current *current, struct registry *
 
 	if (r == -ENOSPC) {
 		/* Writers that failed or were killed may have left ids that nothing uses. */
-		collect(a, registry, before);
+		dispatcher_collect(a, registry, before);
 		r = registry_assign(registry, rs);
 	}
 	if (r < 0)
-		return no_id(r, report);
+		return dispatcher_no_id(r, report);
 	r = load(&generation, &current->maps, rs, current->table.header->generation + 1, report);
 	if (!r)
 		r = state_replace(&a->state, current, &generation, report);
 	if (!r)
-		collect(a, registry, rs);
+		dispatcher_collect(a, registry, rs);
 	generation_close(&generation);
 	return r;
 }
@@ -310,7 +309,7 @@ int anybind_commit(struct anybind *a, const struct anybind_ruleset *ruleset, uns
 	}
 	r = registry_open(&registry, &current.maps, true);
 	if (r < 0)
-		return no_id(r, report);
+		return dispatcher_no_id(r, report);
 	r = check(a, &registry, before, rs, force, report);
 	return r < 0 ? r : replace(a, &current, &registry, before, rs, report);
 }

@@ -4,6 +4,7 @@
 #define ANYBIND_DISPATCHER_H
 
 #include "netns.h"
+#include "registry.h"
 #include "state.h"
 
 struct anybind {
@@ -16,5 +17,12 @@ struct anybind {
 
 /* The dispatcher in force. -ENOENT is reported, with the way out. */
 int dispatcher_read(struct anybind *anybind, struct current *ret, struct anybind_report *report);
+
+/* Frees what belongs to no service of @rs. */
+void dispatcher_collect(const struct anybind *anybind, struct registry *registry,
+			const struct anybind_ruleset *rs);
+
+/* Reports why a service got no id, or the registry could not be read. */
+int dispatcher_no_id(int code, struct anybind_report *report);
 
 #endif

@@ -121,6 +121,17 @@ int guard_commit(const struct netns *ns, const struct anybind_ruleset *before,
 		 const struct anybind_ruleset *after, const uint64_t *registered_cookies,
 		 size_t n_cookies, bool force, struct anybind_report *report)
 {
+	const struct span all = { 0, before ? before->n_rules : 0, after->n_rules };
+
+	return guard_commit_span(ns, before, after, &all, registered_cookies, n_cookies, force,
+				 report);
+}
+
+int guard_commit_span(const struct netns *ns, const struct anybind_ruleset *before,
+		      const struct anybind_ruleset *after, const struct span *span,
+		      const uint64_t *registered_cookies, size_t n_cookies, bool force,
+		      struct anybind_report *report)
+{
 	_cleanup_free_ uint32_t *taking = NULL;
 	struct change c = {
 		.ns = ns,
@@ -135,7 +146,7 @@ int guard_commit(const struct netns *ns, const struct anybind_ruleset *before,
 	r = force ? 0 : check_session(&c);
 	if (r < 0)
 		return r;
-	r = change_find_taking(&c);
+	r = change_find_taking(&c, span);
 	taking = c.taking;
 	if (r < 0)
 		return report_oom(report);

@@ -10,6 +10,11 @@
 #include "anybind.h"
 #include "netns.h"
 
+/* Where both differ at most: ->n_before rules of the one, ->n_after of the other. */
+struct span {
+	size_t begin, n_before, n_after;
+};
+
 /*
  * Looks at the step from @before (NULL: no dispatcher) to @after, whose devices
  * are resolved, in @ns. Warns on @report of
@@ -22,5 +27,11 @@
 int guard_commit(const struct netns *ns, const struct anybind_ruleset *before,
 		 const struct anybind_ruleset *after, const uint64_t *registered_cookies,
 		 size_t n_cookies, bool force, struct anybind_report *report);
+
+/* The same for a change that is known to be within @span. */
+int guard_commit_span(const struct netns *ns, const struct anybind_ruleset *before,
+		      const struct anybind_ruleset *after, const struct span *span,
+		      const uint64_t *registered_cookies, size_t n_cookies, bool force,
+		      struct anybind_report *report);
 
 #endif

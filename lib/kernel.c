@@ -46,31 +46,31 @@ void generation_close(struct generation *generation)
 
 /* ---- loading ---- */
 
-static int write_table(int map, const struct compiled *compiled, uint64_t number, uint64_t changed)
+static int write_table(int map, const struct image *image, uint64_t number, uint64_t changed)
 {
 	size_t size = 0;
-	void *image = NULL;
-	int r = kernel_mmap(map, true, &image, &size);
+	void *value = NULL;
+	int r = kernel_mmap(map, true, &value, &size);
 
 	if (r < 0)
 		return r;
-	compile_write(compiled, number, changed, image);
+	image->write(image->data, number, changed, value);
 	/* Freezing is refused while a writable mapping exists. */
-	munmap(image, size);
+	munmap(value, size);
 	return bpf_map_freeze(map) < 0 ? -errno : 0;
 }
 
-static int create_table(const struct compiled *compiled, uint64_t number, uint64_t changed)
+static int create_table(const struct image *image, uint64_t number, uint64_t changed)
 {
 	/* Not BPF_F_RDONLY_PROG: the kernel would not let us map it for writing. */
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
 	_cleanup_close_ int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "anybind_table", 4,
-						 compile_size(compiled), 1, &opts);
+						 image->size, 1, &opts);
 	int r;
 
 	if (map < 0)
 		return -errno;
-	r = write_table(map, compiled, number, changed);
+	r = write_table(map, image, number, changed);
 	return r < 0 ? r : take_fd(&map);
 }
 
@@ -141,22 +141,21 @@ static int load_program(struct dispatch_bpf *skel, struct generation *gen,
 }
 
 static int open_and_load(struct generation *gen, struct kernel_maps *maps,
-			 const struct compiled *compiled)
+			 const struct table_params *params)
 {
 	struct dispatch_bpf *skel = dispatch_bpf__open();
 	int r;
 
 	if (!skel)
 		return -errno;
-	memcpy((void *)&skel->rodata->params, compile_params(compiled),
-	       sizeof(skel->rodata->params));
+	memcpy((void *)&skel->rodata->params, params, sizeof(skel->rodata->params));
 	r = load_program(skel, gen, maps);
 	dispatch_bpf__destroy(skel);
 	return r;
 }
 
-int kernel_load(struct generation *ret, struct kernel_maps *maps, const struct compiled *compiled,
-		uint64_t number, uint64_t changed, struct anybind_report *report)
+int kernel_load_image(struct generation *ret, struct kernel_maps *maps, const struct image *image,
+		      uint64_t number, uint64_t changed, struct anybind_report *report)
 {
 	struct generation gen = GENERATION_NONE;
 	struct kernel_log log;
@@ -164,20 +163,29 @@ int kernel_load(struct generation *ret, struct kernel_maps *maps, const struct c
 
 	if (r < 0)
 		return report_oom(report);
-	r = create_table(compiled, number, changed);
+	r = create_table(image, number, changed);
 	if (r >= 0) {
 		gen.table = r;
-		r = open_and_load(&gen, maps, compiled);
+		r = open_and_load(&gen, maps, image->params);
 	}
 	if (r < 0) {
 		generation_close(&gen);
-		r = system_explain_bpf(r, compile_size(compiled), report);
+		r = system_explain_bpf(r, image->size, report);
 	} else {
 		*ret = gen;
 		r = 0;
 	}
 	kernel_log_end(&log, r, report);
 	return r;
+}
+
+int kernel_load(struct generation *ret, struct kernel_maps *maps, const struct compiled *compiled,
+		uint64_t number, uint64_t changed, struct anybind_report *report)
+{
+	const struct image image = { compile_size(compiled), compile_params(compiled),
+				     compile_write, compiled };
+
+	return kernel_load_image(ret, maps, &image, number, changed, report);
 }
 
 /* ---- links and pins ---- */

@@ -8,6 +8,7 @@
 
 #include "abi.h"
 #include "compile.h"
+#include "table.h"
 
 /* Maps of a namespace that outlive generations, by name in bpf/dispatch.bpf.c and in bpffs. */
 enum kernel_map {
@@ -36,10 +37,13 @@ struct generation {
 void generation_close(struct generation *generation);
 
 /*
- * Creates, fills and freezes the table and loads a program for it. Maps that
+ * Creates, fills and freezes the table of @image and loads a program for it. Maps that
  * are -1 in @maps are created. What the kernel refuses is explained on
  * @report: -EPERM, -ENOTSUP (no BPF, kernel too old), -ENOMEM, -ENOSPC.
  */
+int kernel_load_image(struct generation *ret, struct kernel_maps *maps, const struct image *image,
+		      uint64_t number, uint64_t changed, struct anybind_report *report);
+/* The same of what was compiled. */
 int kernel_load(struct generation *ret, struct kernel_maps *maps, const struct compiled *compiled,
 		uint64_t number, uint64_t changed, struct anybind_report *report);
 

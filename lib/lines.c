@@ -73,6 +73,19 @@ static bool put6(struct line6 *line, const struct entry *e, uint64_t hi, uint64_
 	return true;
 }
 
+bool line_put(bool v6, void *line, const struct entry *entry, uint64_t hi, uint64_t lo)
+{
+	return v6 ? put6(line, entry, hi, lo) : put4(line, entry, lo);
+}
+
+uint64_t line_home(bool v6, uint64_t mul, uint32_t n_lines, const struct entry *entry,
+		   __u64 *ret_hi, __u64 *ret_lo)
+{
+	prefix_key(v6, entry->hi, entry->lo, ret_hi, ret_lo);
+	return v6 ? lookup_home6(mul, n_lines, *ret_hi, *ret_lo, entry->len)
+		  : lookup_home4(mul, n_lines, *ret_lo, entry->len);
+}
+
 /* Fills @lines with all entries; false if one would need too many probes. */
 static bool fill(uint8_t (*lines)[64], uint32_t n_lines, bool v6, const struct entries *entries,
 		 uint64_t mul)
@@ -81,17 +94,12 @@ static bool fill(uint8_t (*lines)[64], uint32_t n_lines, bool v6, const struct e
 	for (size_t i = 0; i < entries->n; i++) {
 		const struct entry *e = &entries->v[i];
 		unsigned int probe = 0;
-		__u64 hi, lo, home;
-
-		prefix_key(v6, e->hi, e->lo, &hi, &lo);
-		home = v6 ? lookup_home6(mul, n_lines, hi, lo, e->len)
-			  : lookup_home4(mul, n_lines, lo, e->len);
+		__u64 hi, lo, home = line_home(v6, mul, n_lines, e, &hi, &lo);
 
 		for (;; probe++) {
 			if (probe == PROBES_MAX || home + probe >= n_lines)
 				return false;
-			if (v6 ? put6((struct line6 *)lines[home + probe], e, hi, lo)
-			       : put4((struct line4 *)lines[home + probe], e, lo))
+			if (line_put(v6, lines[home + probe], e, hi, lo))
 				break;
 		}
 	}

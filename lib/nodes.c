@@ -13,7 +13,7 @@
 
 int nodes_append(struct nodes *nodes, const uint32_t *words, size_t n)
 {
-	if (nodes->n + n > WORDS_MAX)
+	if (nodes->base + nodes->n + n > WORDS_MAX)
 		return -E2BIG;
 	if (nodes->n + n > nodes->cap) {
 		size_t cap = (nodes->n + n) * 2;
@@ -89,7 +89,7 @@ int nodes_add(struct nodes *nodes, const uint32_t *words, size_t n, uint32_t *re
 		*ref = (struct node_ref){ .at = at, .n = n };
 		nodes->used++;
 	}
-	*ret_at = ref->at;
+	*ret_at = nodes->base + ref->at;
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 struct nodes {
 	uint32_t *words;
 	size_t n, cap;
+	uint32_t base; /* words before those here, which are elsewhere */
 	struct node_ref { uint32_t at, n; } *index; /* open addressing; n 0: free */
 	size_t used, size;			    /* of index; size a power of two */
 };

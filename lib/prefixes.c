@@ -1,11 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "prefixes.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
+
+void entry_of(uint8_t family, const uint8_t addr[16], uint8_t len, struct entry *ret)
+{
+	uint64_t half[2];
+	uint32_t v4;
+
+	*ret = (struct entry){ .len = len };
+	memcpy(half, addr, 16);
+	memcpy(&v4, addr, 4);
+	if (family == 6) {
+		ret->hi = be64toh(half[0]);
+		ret->lo = be64toh(half[1]);
+	} else {
+		ret->lo = be32toh(v4);
+	}
+}
 
 int entries_add(struct entries *entries, const struct entry *entry)
 {

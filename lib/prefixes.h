@@ -22,6 +22,9 @@ struct entries {
 	size_t n, cap;
 };
 
+/* An entry without action for a prefix as struct rule has it; @family: 4 or 6. */
+void entry_of(uint8_t family, const uint8_t addr[16], uint8_t len, struct entry *ret);
+
 int entries_add(struct entries *entries, const struct entry *entry);
 
 /* By address, then length: a prefix right before those inside it. */
@@ -51,6 +54,13 @@ int entries_join(bool v6, struct entries *entries);
  * it, else @fallback.
  */
 int entries_plan(bool v6, struct entries *entries, uint32_t fallback, struct family_params *params);
+
+/* The line in which a search for @entry begins, and its key; see prefix_key(). */
+uint64_t line_home(bool v6, uint64_t mul, uint32_t n_lines, const struct entry *entry,
+		   __u64 *ret_hi, __u64 *ret_lo);
+
+/* Puts @entry into a free slot; false if there is none, and searches then go on from @line. */
+bool line_put(bool v6, void *line, const struct entry *entry, uint64_t hi, uint64_t lo);
 
 /* All lines of a table; those of one set after those of another. */
 struct lines {

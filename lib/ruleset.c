@@ -181,7 +181,7 @@ static bool all_devices_used(const struct anybind_ruleset *rs, const bool *used)
 	return true;
 }
 
-int ruleset_validate(const struct anybind_ruleset *rs)
+static int validate(const struct anybind_ruleset *rs, bool whole)
 {
 	_cleanup_(clashes_free) struct clashes clashes = {0};
 	_cleanup_free_ bool *used = NULL;
@@ -198,11 +198,21 @@ int ruleset_validate(const struct anybind_ruleset *rs)
 			return -EUCLEAN;
 		used[rs->rules[i].dev] = true;
 	}
-	if (!all_devices_used(rs, used))
+	if (whole && !all_devices_used(rs, used))
 		return -EUCLEAN;
 	if (clashes_in_all(rs->rules, rs->n_rules, &clashes) < 0)
 		return -ENOMEM;
 	return clashes.n > 0 ? -EUCLEAN : 0;
+}
+
+int ruleset_validate(const struct anybind_ruleset *rs)
+{
+	return validate(rs, true);
+}
+
+int ruleset_validate_part(const struct anybind_ruleset *rs)
+{
+	return validate(rs, false);
 }
 
 ssize_t ruleset_match(const struct anybind_ruleset *rs, uint8_t family, uint8_t proto,

@@ -67,6 +67,8 @@ int ruleset_copy(struct anybind_ruleset **ret, const struct anybind_ruleset *rs)
  * Not checked: service ids and ifindexes.
  */
 int ruleset_validate(const struct anybind_ruleset *rs);
+/* The same of a part of the rules, which need not use every device. */
+int ruleset_validate_part(const struct anybind_ruleset *rs);
 
 /*
  * The plain reference for a whole lookup: index of the rule that decides, or

@@ -55,6 +55,21 @@ int table_open(struct table *ret, const void *image, size_t size, struct anybind
 	return 0;
 }
 
+struct anybind_ruleset table_view(const struct table *table)
+{
+	const struct table_header *h = table->header;
+	char *image = (char *)h;
+
+	return (struct anybind_ruleset){
+		.rules = (struct rule *)(image + h->rules_offset),
+		.n_rules = h->n_rules,
+		.services = (struct service *)(image + h->services_offset),
+		.n_services = h->n_services,
+		.devices = (struct device *)(image + h->devices_offset),
+		.n_devices = h->n_devices,
+	};
+}
+
 static int copy_array(void *ret, size_t *ret_n, const struct table *table, uint64_t offset,
 		      uint64_t n, size_t each)
 {
@@ -69,6 +84,13 @@ static int copy_array(void *ret, size_t *ret_n, const struct table *table, uint6
 	*(void **)ret = copy;
 	*ret_n = n;
 	return 0;
+}
+
+int table_damaged(struct anybind_report *report)
+{
+	return report_error(report, -EUCLEAN,
+			    "`anybind unload` clears it away; then apply the rules again.",
+			    "the rules in the kernel are damaged");
 }
 
 int table_ruleset(const struct table *table, struct anybind_ruleset **ret,
@@ -96,9 +118,10 @@ int table_ruleset(const struct table *table, struct anybind_ruleset **ret,
 	rs->cap_rules = rs->n_rules;
 	r = ruleset_validate(rs);
 	if (r < 0) {
-		report_error(report, r,
-			     "`anybind unload` clears it away; then apply the rules again.",
-			     "the rules in the kernel are damaged");
+		if (r == -EUCLEAN)
+			table_damaged(report);
+		else
+			report_oom(report);
 		goto fail;
 	}
 	*ret = rs;

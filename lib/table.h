@@ -6,6 +6,15 @@
 #include "abi.h"
 #include "ruleset.h"
 
+/* What a table is to be loaded of, be it compiled or patched. */
+struct image {
+	size_t size;
+	const struct table_params *params;
+	/* As compile_write(). */
+	void (*write)(const void *data, uint64_t generation, uint64_t changed, void *image);
+	const void *data;
+};
+
 struct table {
 	const struct table_header *header;
 	size_t size; /* of the memory at header */
@@ -16,6 +25,15 @@ struct table {
  * read, whatever bytes it holds. -ENOTSUP: another layout. -EUCLEAN: damaged.
  */
 int table_open(struct table *ret, const void *image, size_t size, struct anybind_report *report);
+
+/*
+ * The arrays of the ruleset that the table was compiled from, in place: not
+ * checked, to be read only, not to be freed, and gone with the image.
+ */
+struct anybind_ruleset table_view(const struct table *table);
+
+/* Reports that what the table says of its rules cannot be; -EUCLEAN. */
+int table_damaged(struct anybind_report *report);
 
 /* The ruleset that the table was compiled from; a copy, checked. */
 int table_ruleset(const struct table *table, struct anybind_ruleset **ret,
