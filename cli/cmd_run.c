@@ -57,23 +57,11 @@ static int read_binds(struct context *context, struct anybind_ruleset **ret_delt
 static int add_rules(struct context *context, struct anybind *anybind,
 		     const struct anybind_ruleset *delta)
 {
-	_cleanup_ruleset_ struct anybind_ruleset *ruleset = NULL;
-	bool loaded;
-	int r;
-
 	if (!anybind_ruleset_count(delta))
 		return anybind_load(anybind, context->report);
-	r = anybind_begin(anybind, context->report);
-	if (r < 0)
-		return r;
-	r = context_rules(context, anybind, &ruleset, &loaded);
-	if (!r)
-		r = anybind_ruleset_add(ruleset, delta, context->options.replace, context->report);
-	if (r > 0 || (!r && !loaded))
-		r = anybind_commit(anybind, ruleset, context->options.force ? ANYBIND_FORCE : 0,
-				   context->report);
-	anybind_end(anybind);
-	return r;
+	return anybind_edit(anybind, delta,
+			    context->options.replace ? ANYBIND_REPLACE : ANYBIND_ADD,
+			    context->options.force ? ANYBIND_FORCE : 0, context->report);
 }
 
 /* The value of LD_PRELOAD: the library before what is preloaded already. */

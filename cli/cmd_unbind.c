@@ -21,7 +21,7 @@ static const char *missing_verb(const char *first)
 static int run(struct context *context)
 {
 	_cleanup_anybind_ struct anybind *anybind = NULL;
-	_cleanup_ruleset_ struct anybind_ruleset *delta = NULL, *ruleset = NULL;
+	_cleanup_ruleset_ struct anybind_ruleset *delta = NULL;
 	int r;
 
 	r = statement_parse(context, missing_verb(context->argv[0]), &delta);
@@ -30,14 +30,8 @@ static int run(struct context *context)
 	r = context_begin(context, &anybind);
 	if (r < 0)
 		return r;
-	r = anybind_rules(anybind, &ruleset, context->report);
-	if (r < 0)
-		return r;
-	r = anybind_ruleset_remove(ruleset, delta, context->report);
-	if (r < 0)
-		return r;
-	r = anybind_commit(anybind, ruleset, context->options.force ? ANYBIND_FORCE : 0,
-			   context->report);
+	r = anybind_edit(anybind, delta, ANYBIND_REMOVE,
+			 context->options.force ? ANYBIND_FORCE : 0, context->report);
 	if (r < 0)
 		return r;
 	context->output.result = statement_result(context, true, "removed", delta);

@@ -97,27 +97,31 @@ void statement_print(const json_t *result)
 }
 
 /* Tells what is new from what takes another's place, which only --replace may. */
-static int add(struct context *context, struct anybind_ruleset *ruleset,
+static int add(struct context *context, struct anybind *anybind,
 	       const struct anybind_ruleset *delta, const char **ret_verb)
 {
-	bool replace = context->options.replace;
+	unsigned int flags = context->options.force ? ANYBIND_FORCE : 0;
+	_cleanup_report_ struct anybind_report *report = anybind_report_new();
 	int r;
 
-	r = anybind_ruleset_add(ruleset, delta, false, replace ? NULL : context->report);
+	if (!report)
+		out_of_memory();
 	*ret_verb = "added";
-	if (r >= 0 || !replace)
-		return r;
-	*ret_verb = "replaced";
-	return anybind_ruleset_add(ruleset, delta, true, context->report);
+	r = anybind_edit(anybind, delta, ANYBIND_ADD, flags, report);
+	if (r == -EEXIST && context->options.replace) {
+		*ret_verb = "replaced";
+		return anybind_edit(anybind, delta, ANYBIND_REPLACE, flags, context->report);
+	}
+	output_report(&context->output, report);
+	return r;
 }
 
 int statement_add(struct context *context)
 {
 	_cleanup_anybind_ struct anybind *anybind = NULL;
-	_cleanup_ruleset_ struct anybind_ruleset *delta = NULL, *ruleset = NULL;
+	_cleanup_ruleset_ struct anybind_ruleset *delta = NULL;
 	const char *verb;
-	bool loaded;
-	int r, changed;
+	int r;
 
 	r = statement_parse(context, context->command->name, &delta);
 	if (r < 0)
@@ -125,18 +129,9 @@ int statement_add(struct context *context)
 	r = context_begin(context, &anybind);
 	if (r < 0)
 		return r;
-	r = context_rules(context, anybind, &ruleset, &loaded);
+	r = add(context, anybind, delta, &verb);
 	if (r < 0)
 		return r;
-	changed = add(context, ruleset, delta, &verb);
-	if (changed < 0)
-		return changed;
-	if (changed || !loaded) {
-		r = anybind_commit(anybind, ruleset, context->options.force ? ANYBIND_FORCE : 0,
-				   context->report);
-		if (r < 0)
-			return r;
-	}
-	context->output.result = statement_result(context, changed, verb, delta);
+	context->output.result = statement_result(context, r, verb, delta);
 	return 0;
 }

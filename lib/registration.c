@@ -97,32 +97,35 @@ static int try_out(const struct anybind_sockets *sockets, struct anybind_report 
 	return 0;
 }
 
+static bool is_declared(const struct table *table, const char *service)
+{
+	const struct anybind_ruleset rs = table_view(table);
+
+	for (size_t i = 0; i < rs.n_services; i++)
+		if (!strncmp(rs.services[i].name, service, sizeof(rs.services[i].name)))
+			return true;
+	return false;
+}
+
 int registration_declare(struct anybind *a, const char *service,
 			 const struct anybind_sockets *sockets, struct anybind_report *report)
 {
 	char *words[] = { (char *)"service", (char *)service };
-	struct anybind_ruleset *rs = NULL, *declaration = NULL;
+	struct anybind_ruleset *declaration = NULL;
 	struct current current = CURRENT_NONE;
 	int r = state_read(&a->state, &current, report);
+	bool declared = !r && is_declared(&current.table, service);
 
-	if (!r)
-		r = table_ruleset(&current.table, &rs, report);
-	else if (r == -ENOENT)
-		r = anybind_ruleset_new(&rs);
 	current_close(&current);
-	if (!r && ruleset_find_service(rs, service) < 0) {
-		r = sockets ? try_out(sockets, report) : 0;
-		if (!r)
-			r = anybind_ruleset_parse_words(&declaration, ARRAY_SIZE(words), words,
-							report);
-		if (!r)
-			r = anybind_ruleset_add(rs, declaration, false, report);
-		if (r >= 0)
-			r = anybind_commit(a, rs, 0, report);
-	}
+	if (declared || (r < 0 && r != -ENOENT))
+		return r;
+	r = sockets ? try_out(sockets, report) : 0;
+	if (!r)
+		r = anybind_ruleset_parse_words(&declaration, ARRAY_SIZE(words), words, report);
+	if (!r)
+		r = anybind_edit(a, declaration, ANYBIND_ADD, 0, report);
 	anybind_ruleset_free(declaration);
-	anybind_ruleset_free(rs);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 int registration_find(struct anybind *a, const char *service, struct current *current,
