@@ -7,6 +7,7 @@ gives it namespaces of its own."""
 import argparse
 import ipaddress
 import json
+import math
 import os
 import random
 import statistics
@@ -15,6 +16,11 @@ import sys
 import tempfile
 
 SERVICES = 16
+SIZES = 10000, 100000, 1000000
+COMMANDS = ("apply fresh", "apply over", "diff", "check", "bind", "unbind", "explain", "rules",
+            "services", "status")
+EXPLAINED = {"ipv4": ("192.0.2.1:1000", "198.51.100.7:443"),
+             "ipv6": ("[2001:db8::1]:1000", "[2001:db8::2]:443")}
 
 
 def random_hosts(family, n, seed):
@@ -88,23 +94,48 @@ def expect_rules(anybind, n):
 
 
 def measure_size(anybind, folder, family, n, repeats):
-    """apply from nothing, apply over as many other rules, and one bind."""
+    """Every command whose time might depend on how many rules there are."""
     files = [os.path.join(folder, "rules.%d" % seed) for seed in (0, 1)]
     for seed, path in enumerate(files):
         write_rules(path, random_hosts(family, n, seed))
-    fresh, over, bind = [], [], []
+    runs = {what: [] for what in COMMANDS}
+    address = "192.168.77.%d" if family == "ipv4" else "2001:db8::%d"
     for i in range(repeats):
+        here, there = files[i % 2], files[(i + 1) % 2]
         anybind.run("unload")
-        fresh.append(anybind.run("apply", files[i % 2]))
-        over.append(anybind.run("apply", files[(i + 1) % 2]))
+        runs["apply fresh"].append(anybind.run("apply", here))
+        runs["apply over"].append(anybind.run("apply", there))
+        runs["diff"].append(anybind.run("diff", here))
+        runs["check"].append(anybind.run("check", here))
         expect_rules(anybind, n)
-    for i in range(repeats):
-        bind.append(anybind.run("bind", "s0", "udp", "192.168.77.%d" % (i + 1), "53"))
-    expect_rules(anybind, n + repeats)
-    result = {"rules": n, "family": family, "apply_fresh": summary(fresh),
-              "apply_over": summary(over), "bind": summary(bind)}
-    for what in ("apply_fresh", "apply_over", "bind"):
-        print_row("%s, %d rules, %s" % (what.replace("_", " "), n, family), result[what])
+        one = ("s0", "udp", address % (i + 1), "53")
+        runs["bind"].append(anybind.run("bind", *one))
+        expect_rules(anybind, n + 1)
+        runs["unbind"].append(anybind.run("unbind", *one))
+        expect_rules(anybind, n)
+        runs["explain"].append(anybind.run("explain", "udp", *EXPLAINED[family]))
+        for what in ("rules", "services", "status"):
+            runs[what].append(anybind.run(what))
+    commands = {what: summary(runs[what]) for what in COMMANDS}
+    for what in COMMANDS:
+        print_row("%s, %d rules, %s" % (what, n, family), commands[what])
+    return {"rules": n, "family": family, "commands": commands}
+
+
+def growth(sizes):
+    """How CPU time grows from one size to the next: 1, as the rules do; 0, not at all."""
+    result = []
+    for less, more in zip(sizes, sizes[1:]):
+        if less["family"] != more["family"]:
+            continue
+        exponents = {what: math.log(more["commands"][what]["cpu_seconds"] /
+                                    less["commands"][what]["cpu_seconds"],
+                                    more["rules"] / less["rules"]) for what in COMMANDS}
+        result.append({"family": less["family"], "from": less["rules"], "to": more["rules"],
+                       "commands": exponents})
+        print("growth, %s, %d to %d rules: %s" % (
+            less["family"], less["rules"], more["rules"],
+            ", ".join("%s %.2f" % item for item in exponents.items())), flush=True)
     return result
 
 
@@ -140,7 +171,8 @@ def main():
         anybind = Anybind(os.path.abspath(options.anybind), os.path.abspath(options.timed),
                           folder)
         sizes = [measure_size(anybind, folder, family, n, repeats)
-                 for family in families for n in (10000, 1000000)]
+                 for family in families for n in SIZES]
+        exponents = growth(sizes)
         million = 1000000
         memory = [
             measure_memory(anybind, folder, "1,000,000 random /32", million,
@@ -152,8 +184,8 @@ def main():
         ]
         anybind.run("unload")
     with open(options.json, "w", encoding="ascii") as out:
-        json.dump({"version": 1, "benchmark": "control", "sizes": sizes, "memory": memory}, out,
-                  indent=2)
+        json.dump({"version": 1, "benchmark": "control", "sizes": sizes, "growth": exponents,
+                   "memory": memory}, out, indent=2)
         out.write("\n")
 
 

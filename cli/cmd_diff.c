@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "commands.h"
+#include "progress.h"
 #include "statement.h"
 
 static int print_removed(const struct anybind_statement *statement, void *data)
@@ -64,6 +65,7 @@ static int run(struct context *context)
 		return r;
 	if (context->options.json)
 		return diff_json(context, current, wanted);
+	progress_clear();
 	/* Straight to the output: there may be a million. */
 	return anybind_ruleset_diff(current, wanted, print_removed, print_added, NULL);
 }

@@ -11,6 +11,7 @@
 #include "context.h"
 #include "intake.h"
 #include "newcomer.h"
+#include "progress.h"
 #include "statement.h"
 #include "supervise.h"
 
@@ -212,6 +213,7 @@ static int run(struct context *context)
 	if (r < 0)
 		return r;
 	r = add_rules(context, anybind, delta);
+	progress_clear();
 	if (r < 0)
 		return r;
 	r = start_program(context, &family, &intake, netns);

@@ -9,6 +9,7 @@
 
 #include "context.h"
 #include "help.h"
+#include "progress.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -81,7 +82,10 @@ static int run_command(struct context *context)
 	context->report = anybind_report_new();
 	if (!context->report)
 		out_of_memory();
+	if (!context->options.json)
+		progress_start(context->report);
 	r = context->command->run(context);
+	progress_clear();
 	output_report(&context->output, context->report);
 	if (r < 0 && !json_array_size(context->output.errors))
 		output_error(&context->output, r, NULL, "%s: %s", context->command->name,

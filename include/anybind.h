@@ -71,6 +71,20 @@ size_t anybind_report_count(const struct anybind_report *report);
 const struct anybind_message *anybind_report_get(const struct anybind_report *report, size_t i);
 size_t anybind_report_dropped(const struct anybind_report *report, enum anybind_severity severity);
 
+/* What takes long where there are many rules. */
+enum anybind_stage {
+	ANYBIND_READING,   /* a text; so many lines so far */
+	ANYBIND_COMPILING, /* so many rules */
+	ANYBIND_LOADING,   /* into the kernel; so many rules */
+};
+typedef void (*anybind_progress_fn)(enum anybind_stage stage, size_t n, void *data);
+/*
+ * Has @fn called now and then while a long text is read, and as the other
+ * stages begin, by the functions that get @report. It must not call any with that report or
+ * the same handle. NULL: no more.
+ */
+void anybind_report_progress(struct anybind_report *report, anybind_progress_fn fn, void *data);
+
 /* ---- rulesets: pure, no privilege, no kernel ---- */
 
 struct anybind_ruleset;

@@ -167,10 +167,13 @@ static int load(struct generation *ret, struct kernel_maps *maps, const struct a
 		uint64_t number, struct anybind_report *report)
 {
 	struct compiled *compiled;
-	int r = compile(&compiled, rs, report);
+	int r;
 
+	report_stage(report, ANYBIND_COMPILING, rs->n_rules);
+	r = compile(&compiled, rs, report);
 	if (r < 0)
 		return r;
+	report_stage(report, ANYBIND_LOADING, rs->n_rules);
 	r = kernel_load(ret, maps, compiled, number, time(NULL), report);
 	compile_free(compiled);
 	return r;

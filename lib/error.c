@@ -20,6 +20,8 @@ struct anybind_report {
 	size_t n;
 	size_t seen[2];	      /* by severity, also those dropped */
 	struct entry *newest; /* NULL: it was dropped */
+	anybind_progress_fn progress;
+	void *progress_data;
 };
 
 struct anybind_report *anybind_report_new(void)
@@ -38,6 +40,20 @@ void anybind_report_free(struct anybind_report *report)
 		free(report->entries[i].detail);
 	}
 	free(report);
+}
+
+void anybind_report_progress(struct anybind_report *report, anybind_progress_fn fn, void *data)
+{
+	if (!report)
+		return;
+	report->progress = fn;
+	report->progress_data = data;
+}
+
+void report_stage(const struct anybind_report *report, enum anybind_stage stage, size_t n)
+{
+	if (report && report->progress)
+		report->progress(stage, n, report->progress_data);
 }
 
 size_t anybind_report_count(const struct anybind_report *report)

@@ -39,6 +39,9 @@ const char *report_errno(int code);
 int report_struct(const void *options, size_t known, const char *what,
 		  struct anybind_report *report);
 
+/* Tells whoever wants to know how far it is. */
+void report_stage(const struct anybind_report *report, enum anybind_stage stage, size_t n);
+
 /* -ENOMEM, said. */
 int report_oom(struct anybind_report *report);
 

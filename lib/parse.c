@@ -232,6 +232,9 @@ static int parser_finish(struct parser *parser, struct anybind_ruleset **ret_rul
 	return 0;
 }
 
+/* Lines between two reports of how far it is: some 20 ms. */
+#define STAGE_LINES 65536
+
 int anybind_ruleset_parse(struct anybind_ruleset **ret_ruleset, const char *text, size_t size,
 			  const char *source, struct anybind_report *report)
 {
@@ -251,7 +254,8 @@ int anybind_ruleset_parse(struct anybind_ruleset **ret_ruleset, const char *text
 		next = newline ? newline + 1 : end;
 		if (newline && len > 0 && line[len - 1] == '\r')
 			len--;
-		parser.place.line++;
+		if (++parser.place.line % STAGE_LINES == 0)
+			report_stage(report, ANYBIND_READING, parser.place.line);
 		r = parse_line(&parser, line, len);
 		if (r < 0)
 			return r;

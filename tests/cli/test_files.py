@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 import os
 import subprocess
+import time
 
 import pytest
-from conftest import run
+from conftest import BUILD, run
 
 GOOD = """\
 # A comment.
@@ -86,6 +87,41 @@ def test_hostile_files(rules, text):
     message = result.err.decode()
     assert not any(c < " " and c != "\n" or "\x7f" <= c < "\xa0" or c == "\u202e" for c in message)
     assert run("check", path, "-j").document()["error"]["line"] == 1
+
+
+def big_on_terminal(*options):
+    """What `check` of a big file says to a terminal, and to standard output."""
+    terminal, stderr = os.openpty()
+    with subprocess.Popen([str(BUILD / "cli/anybind"), "check", "-", *options], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=stderr, bufsize=0) as process:
+        os.close(stderr)
+        begun, lines = time.monotonic(), 0
+        # It keeps quiet about what is done at once.
+        while time.monotonic() < begun + 0.5 or lines < 200000:
+            process.stdin.write(b"#\n" * 10)
+            lines += 10
+        process.stdin.close()
+        out = process.stdout.read()
+    said = b""
+    try:
+        while True:
+            said += os.read(terminal, 65536)
+    except OSError:  # the other end is closed
+        os.close(terminal)
+    assert process.returncode == 0
+    return said, out
+
+
+def test_progress_on_a_terminal():
+    said, out = big_on_terminal()
+    shown = [line.strip() for line in said.split(b"\r") if line.strip()]
+    assert shown[:2] == [b"reading: 65,536 lines", b"reading: 131,072 lines"]
+    assert said.endswith(b"\r" + b" " * 48 + b"\r") and b"\n" not in said
+    assert out == b"stdin: 0 rules, 0 services\n"
+
+
+def test_no_progress_with_json():
+    assert big_on_terminal("-j")[0] == b""
 
 
 @pytest.mark.parametrize("command", ["check", "apply", "diff"])
