@@ -43,15 +43,14 @@ def judge_lookup(verdicts, cases):
 
 
 def judge_control(verdicts, sizes, memory):
-    limits = {("apply_fresh", 10000): 50, ("apply_over", 10000): 50,
-              ("apply_fresh", 1000000): 2000, ("apply_over", 1000000): 2000,
-              ("bind", 10000): 20}
+    limits = {("apply fresh", 10000): 50, ("apply over", 10000): 50,
+              ("apply fresh", 1000000): 2000, ("apply over", 1000000): 2000,
+              ("bind", 10000): 20, ("bind", 1000000): 250, ("unbind", 1000000): 250}
     for size in sizes:
         for (what, rules), limit in limits.items():
             if size["rules"] == rules:
-                verdicts.at_most("%s, %d rules, %s" % (what.replace("_", " "), rules,
-                                                       size["family"]),
-                                 limit, size[what]["seconds"]["median"] * 1e3, " ms")
+                verdicts.at_most("%s, %d rules, %s" % (what, rules, size["family"]), limit,
+                                 size["commands"][what]["seconds"]["median"] * 1e3, " ms")
     for row, limit in zip(memory, (100, 200, 4)):
         verdicts.at_most("table, " + row["what"], limit, row["table_bytes_a_rule"], " B/rule")
 

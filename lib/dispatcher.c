@@ -275,15 +275,37 @@ static void registry_closep(struct registry *registry)
 	registry_close(registry);
 }
 
-static void ruleset_freep(struct anybind_ruleset **rs)
+/* @rs with services and devices of its own, to be resolved; the rules are shared. */
+static int own_names(struct anybind_ruleset *ret, const struct anybind_ruleset *rs)
 {
-	anybind_ruleset_free(*rs);
+	struct anybind_ruleset own = *rs;
+
+	own.services = malloc((rs->n_services + 1) * sizeof(*own.services));
+	own.devices = malloc((rs->n_devices + 1) * sizeof(*own.devices));
+	if (!own.services || !own.devices) {
+		free(own.services);
+		free(own.devices);
+		return -ENOMEM;
+	}
+	if (rs->n_services)
+		memcpy(own.services, rs->services, rs->n_services * sizeof(*own.services));
+	if (rs->n_devices)
+		memcpy(own.devices, rs->devices, rs->n_devices * sizeof(*own.devices));
+	*ret = own;
+	return 0;
+}
+
+static void names_donep(struct anybind_ruleset *rs)
+{
+	free(rs->services);
+	free(rs->devices);
 }
 
 int anybind_commit(struct anybind *a, const struct anybind_ruleset *ruleset, unsigned int flags,
 		   struct anybind_report *report)
 {
-	_cleanup_(ruleset_freep) struct anybind_ruleset *rs = NULL, *before = NULL;
+	_cleanup_(names_donep) struct anybind_ruleset rs = { 0 };
+	struct anybind_ruleset in_force, *before = NULL;
 	_cleanup_(current_closep) struct current current = CURRENT_NONE;
 	_cleanup_(registry_closep) struct registry registry = { 0 };
 	_cleanup_(endp) struct anybind *begun = NULL;
@@ -297,24 +319,26 @@ int anybind_commit(struct anybind *a, const struct anybind_ruleset *ruleset, uns
 		return r;
 	begun = a;
 	r = state_read(&a->state, &current, report);
-	if (!r)
-		r = table_ruleset(&current.table, &before, report);
+	if (!r) {
+		r = table_checked(&current.table, &in_force, report);
+		before = &in_force;
+	}
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (ruleset_copy(&rs, ruleset) < 0)
+	if (own_names(&rs, ruleset) < 0)
 		return report_oom(report);
-	r = resolve_devices(a, rs, before, report);
+	r = resolve_devices(a, &rs, before, report);
 	if (r < 0)
 		return r;
 	if (!before) {
-		r = check(a, NULL, NULL, rs, force, report);
-		return r < 0 ? r : create(a, rs, report);
+		r = check(a, NULL, NULL, &rs, force, report);
+		return r < 0 ? r : create(a, &rs, report);
 	}
 	r = registry_open(&registry, &current.maps, true);
 	if (r < 0)
 		return dispatcher_no_id(r, report);
-	r = check(a, &registry, before, rs, force, report);
-	return r < 0 ? r : replace(a, &current, &registry, before, rs, report);
+	r = check(a, &registry, before, &rs, force, report);
+	return r < 0 ? r : replace(a, &current, &registry, before, &rs, report);
 }
 
 /* ---- load, unload, rules ---- */

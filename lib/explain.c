@@ -274,7 +274,7 @@ int anybind_explain(struct anybind *a, const struct anybind_flow *flow,
 {
 	struct explanation *e = calloc(1, sizeof(*e));
 	struct current current = CURRENT_NONE;
-	struct anybind_ruleset *rs = NULL;
+	struct anybind_ruleset rs;
 	struct registry registry = { 0 };
 	struct question q = { 0 };
 	bool answered = false;
@@ -284,9 +284,9 @@ int anybind_explain(struct anybind *a, const struct anybind_flow *flow,
 		return report_oom(report);
 	r = dispatcher_read(a, &current, report);
 	if (!r)
-		r = table_ruleset(&current.table, &rs, report);
+		r = table_checked(&current.table, &rs, report);
 	if (!r) {
-		q = (struct question){ a, rs, &current.table, &current.generation, &registry };
+		q = (struct question){ a, &rs, &current.table, &current.generation, &registry };
 		r = ask(a, flow, &q, report);
 	}
 	if (!r) {
@@ -300,7 +300,6 @@ int anybind_explain(struct anybind *a, const struct anybind_flow *flow,
 		answered = !r || r == -EUCLEAN;
 	}
 	registry_close(&registry);
-	anybind_ruleset_free(rs);
 	current_close(&current);
 	if (answered)
 		*ret_explanation = &e->public;

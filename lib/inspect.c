@@ -377,19 +377,18 @@ int anybind_services(struct anybind *a, struct anybind_services **ret_services,
 		     struct anybind_report *report)
 {
 	struct current current = CURRENT_NONE;
-	struct anybind_ruleset *rs = NULL;
+	struct anybind_ruleset rs;
 	int r = dispatcher_read(a, &current, report);
 
 	if (r < 0)
 		return r;
-	r = table_ruleset(&current.table, &rs, report);
+	r = table_checked(&current.table, &rs, report);
 	if (!r) {
-		r = list_services(ret_services, a, &current, rs);
+		r = list_services(ret_services, a, &current, &rs);
 		if (r < 0)
 			report_error(report, r, NULL, "cannot list services: %s",
 				     report_errno(r));
 	}
-	anybind_ruleset_free(rs);
 	current_close(&current);
 	return r;
 }

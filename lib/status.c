@@ -81,8 +81,8 @@ static int status_loaded(struct status *s, const struct anybind *a, const struct
 {
 	const struct table_header *h = current->table.header;
 	struct anybind_status *p = &s->public;
-	struct anybind_ruleset *rs;
-	int r = table_ruleset(&current->table, &rs, report);
+	struct anybind_ruleset rs;
+	int r = table_checked(&current->table, &rs, report);
 
 	if (r < 0)
 		return r;
@@ -96,8 +96,7 @@ static int status_loaded(struct status *s, const struct anybind *a, const struct
 	p->services = h->n_services;
 	p->table_bytes = table_lookup_bytes(&current->table);
 	p->rules_bytes = table_rules_bytes(&current->table);
-	r = status_devices(s, a, rs);
-	anybind_ruleset_free(rs);
+	r = status_devices(s, a, &rs);
 	if (!r)
 		r = status_follows(s, a);
 	return r < 0 ? report_error(report, r, NULL, "cannot read the status: %s", report_errno(r))

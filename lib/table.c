@@ -70,22 +70,6 @@ struct anybind_ruleset table_view(const struct table *table)
 	};
 }
 
-static int copy_array(void *ret, size_t *ret_n, const struct table *table, uint64_t offset,
-		      uint64_t n, size_t each)
-{
-	void *copy;
-
-	if (!n)
-		return 0;
-	copy = malloc(n * each);
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, (const char *)table->header + offset, n * each);
-	*(void **)ret = copy;
-	*ret_n = n;
-	return 0;
-}
-
 int table_damaged(struct anybind_report *report)
 {
 	return report_error(report, -EUCLEAN,
@@ -93,42 +77,31 @@ int table_damaged(struct anybind_report *report)
 			    "the rules in the kernel are damaged");
 }
 
+int table_checked(const struct table *table, struct anybind_ruleset *ret,
+		  struct anybind_report *report)
+{
+	struct anybind_ruleset rs = table_view(table);
+	int r = ruleset_validate(&rs);
+
+	if (r == -EUCLEAN)
+		return table_damaged(report);
+	if (r < 0)
+		return report_oom(report);
+	if (!rs.n_rules)
+		rs.rules = NULL;
+	*ret = rs;
+	return 0;
+}
+
 int table_ruleset(const struct table *table, struct anybind_ruleset **ret,
 		  struct anybind_report *report)
 {
-	const struct table_header *h = table->header;
-	struct anybind_ruleset *rs = NULL;
-	int r = anybind_ruleset_new(&rs);
+	struct anybind_ruleset rs;
+	int r = table_checked(table, &rs, report);
 
-	if (!r)
-		r = copy_array(&rs->services, &rs->n_services, table, h->services_offset,
-			       h->n_services, sizeof(*rs->services));
-	if (!r)
-		r = copy_array(&rs->devices, &rs->n_devices, table, h->devices_offset,
-			       h->n_devices, sizeof(*rs->devices));
-	if (!r)
-		r = copy_array(&rs->rules, &rs->n_rules, table, h->rules_offset, h->n_rules,
-			       sizeof(*rs->rules));
-	if (r < 0) {
-		report_oom(report);
-		goto fail;
-	}
-	rs->cap_services = rs->n_services;
-	rs->cap_devices = rs->n_devices;
-	rs->cap_rules = rs->n_rules;
-	r = ruleset_validate(rs);
-	if (r < 0) {
-		if (r == -EUCLEAN)
-			table_damaged(report);
-		else
-			report_oom(report);
-		goto fail;
-	}
-	*ret = rs;
-	return 0;
-fail:
-	anybind_ruleset_free(rs);
-	return r;
+	if (r < 0)
+		return r;
+	return ruleset_copy(ret, &rs) < 0 ? report_oom(report) : 0;
 }
 
 /* The action that a search for @dst (as in struct rule) starts with. */

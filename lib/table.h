@@ -35,6 +35,10 @@ struct anybind_ruleset table_view(const struct table *table);
 /* Reports that what the table says of its rules cannot be; -EUCLEAN. */
 int table_damaged(struct anybind_report *report);
 
+/* The same, checked as a whole. */
+int table_checked(const struct table *table, struct anybind_ruleset *ret,
+		  struct anybind_report *report);
+
 /* The ruleset that the table was compiled from; a copy, checked. */
 int table_ruleset(const struct table *table, struct anybind_ruleset **ret,
 		  struct anybind_report *report);
