@@ -608,7 +608,7 @@ STEPS = "bpf,mkdir,unlink,rmdir"
 
 def steps():
     """Each of the first, then samples: most of the rest empty one slot each."""
-    return itertools.chain(range(1, 60), itertools.count(60, 9))
+    return itertools.chain(range(1, 40), itertools.count(40, 13))
 
 
 def killed_at(machines, log, number, *words):
