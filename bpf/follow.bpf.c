@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "abi.h"
+#include "slots.h"
 
 #define AF_INET 2
 #define AF_INET6 10
@@ -43,30 +44,6 @@ struct tcp_sock {
 
 /* The follow. Its map is pinned, for those who ask. */
 struct follow_state follow;
-
-/* The namespace's maps; the library puts them here. */
-struct {
-	__uint(type, BPF_MAP_TYPE_SOCKMAP);
-	__uint(max_entries, SLOTS);
-	__type(key, __u32);
-	__type(value, __u64);
-} sockets SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SLOTS);
-	__type(key, __u32);
-	__type(value, struct slot_record);
-} records SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, WINDOWS);
-	__type(key, __u32);
-	__type(value, struct window);
-} windows SEC(".maps");
 
 /* Is the listener bound to what the follow names? */
 static __always_inline bool is_followed(struct bpf_sock_ops *ops)
