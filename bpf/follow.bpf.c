@@ -71,10 +71,11 @@ static __always_inline int unfit(struct bpf_sock_ops *ops)
 
 	if (!tcp)
 		return -EINVAL;
-	if (BPF_CORE_READ_BITFIELD(&tcp->inet_conn.icsk_inet.sk, sk_kern_sock))
-		return FOLLOW_KERNEL;
+	/* First, since that is the kernel's own, too. */
 	if (bpf_core_field_exists(tcp->is_mptcp) && tcp->is_mptcp)
 		return FOLLOW_MPTCP;
+	if (BPF_CORE_READ_BITFIELD(&tcp->inet_conn.icsk_inet.sk, sk_kern_sock))
+		return FOLLOW_KERNEL;
 	return 0;
 }
 
