@@ -71,6 +71,8 @@ struct bpf_iter__udp {
 
 /* Insert none, list those on this port, host order; 0: insert those wanted. */
 const volatile __u32 list_port;
+/* Into slots that are empty only. */
+const volatile bool claim;
 
 /* Cookie to slot. */
 struct {
@@ -126,7 +128,8 @@ static __always_inline void collect(struct seq_file *seq, void *sk, __u64 cookie
 
 	if (found && !(flags & ~COLLECT_REUSEPORT)) {
 		slot = *found;
-		record.error = bpf_map_update_elem(&sockets, &slot, sk, BPF_ANY);
+		record.error =
+			bpf_map_update_elem(&sockets, &slot, sk, claim ? BPF_NOEXIST : BPF_ANY);
 	}
 	bpf_seq_write(seq, &record, sizeof(record));
 }

@@ -8,7 +8,6 @@
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <stdbool.h>
-#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
@@ -26,14 +25,13 @@
 /* Of this generation. Reads of it are constants to the verifier. */
 const volatile struct table_params params;
 
-/* This generation's table; the library gives it its size. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__uint(key_size, 4);
-	__uint(value_size, 4096);
-} table SEC(".maps");
+/*
+ * This generation's table: the value of a map that the library puts in the
+ * place of this one. As data of the program its address is a constant, and
+ * reading it costs no lookup.
+ */
+#define TABLE_PLACEHOLDER 4096
+__u8 table[TABLE_PLACEHOLDER] SEC(".data.table");
 
 /* The rest belongs to the namespace and outlives generations. */
 struct {
@@ -67,8 +65,16 @@ struct {
 } records SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, WINDOWS);
+	__type(key, __u32);
+	__type(value, struct window);
+} windows SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, VERDICT_ID_MASK + 1);
+	__uint(max_entries, SERVICE_IDS);
 	__type(key, __u32);
 	__type(value, struct counters);
 } counters SEC(".maps");
@@ -76,16 +82,18 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, VERDICT_ID_MASK + 1);
+	__uint(max_entries, SERVICE_IDS);
 	__type(key, __u32);
 	__type(value, struct registry_entry);
 } registry SEC(".maps");
 
 static __always_inline const __u8 *table_value(void)
 {
-	__u32 zero = 0;
+	const __u8 *value = table;
 
-	return bpf_map_lookup_elem(&table, &zero);
+	lookup_opaque(value); /* it is larger than clang thinks */
+	__builtin_assume(value);
+	return value;
 }
 
 /* PROTO_BIT_TCP (for 6) or PROTO_BIT_UDP (for 17), without a branch. */
@@ -94,14 +102,15 @@ static __always_inline __u32 proto_bit(const struct bpf_sk_lookup *ctx)
 	return (ctx->protocol >> 4) + 1;
 }
 
-static __always_inline void load_destination(const struct bpf_sk_lookup *ctx, struct search *s)
+static __always_inline void load_destination(const struct bpf_sk_lookup *ctx, struct search *s,
+					     bool v6)
 {
-	s->v6 = ctx->family ^ AF_INET;
-	if (s->v6) {
-		s->hi = (__u64)bpf_ntohl(ctx->local_ip6[0]) << 32 | bpf_ntohl(ctx->local_ip6[1]);
-		s->lo = (__u64)bpf_ntohl(ctx->local_ip6[2]) << 32 | bpf_ntohl(ctx->local_ip6[3]);
+	s->v6 = v6;
+	if (v6) {
+		s->hi = lookup_half(ctx->local_ip6[0], ctx->local_ip6[1]);
+		s->lo = lookup_half(ctx->local_ip6[2], ctx->local_ip6[3]);
 	} else {
-		s->lo = bpf_ntohl(ctx->local_ip4);
+		s->lo = ctx->local_ip4;
 	}
 }
 
@@ -143,9 +152,7 @@ __noinline __u32 search_on(struct bpf_sk_lookup *ctx, __u64 level, __u64 probe, 
 		.table = table_value(),
 	};
 
-	if (!loop.table)
-		return ACTION_VERDICT;
-	load_destination(ctx, &loop.search);
+	load_destination(ctx, &loop.search, ctx->family != AF_INET);
 	bpf_loop(SEARCH_STEPS_MAX, search_step, &loop, 0);
 	return loop.search.best;
 }
@@ -183,66 +190,54 @@ __noinline __u32 walk(struct bpf_sk_lookup *ctx, __u64 action)
 	};
 	struct walk *w = &loop.walk;
 
-	if (!loop.table)
-		return ACTION_VERDICT;
 	w->first = w->ranges = w->lengths = w->probe = unknown_zero(loop.table);
 	if (w->v6) {
 		w->src[0] = ctx->remote_ip6[0];
 		w->src[1] = ctx->remote_ip6[1];
 		w->src[2] = ctx->remote_ip6[2];
 		w->src[3] = ctx->remote_ip6[3];
-		w->src_hi = (__u64)bpf_ntohl(w->src[0]) << 32 | bpf_ntohl(w->src[1]);
-		w->src_lo = (__u64)bpf_ntohl(w->src[2]) << 32 | bpf_ntohl(w->src[3]);
+		w->src_hi = lookup_half(w->src[0], w->src[1]);
+		w->src_lo = lookup_half(w->src[2], w->src[3]);
 	} else {
 		w->src[0] = ctx->remote_ip4;
-		w->src_lo = bpf_ntohl(w->src[0]);
+		w->src_lo = w->src[0];
 	}
 	bpf_loop(WALK_STEPS_MAX, walk_step, &loop, 0);
 	return w->action & ACTION_TAG ? ACTION_VERDICT : w->action;
 }
 
-/* Action for the packet's destination: nearly always one line away. */
-static __always_inline __u32 find(struct bpf_sk_lookup *ctx, const __u8 *table)
+/*
+ * Action for the packet's destination: nearly always one line away, and decided
+ * in it. @v6 is a constant.
+ */
+static __always_inline __u32 find(struct bpf_sk_lookup *ctx, bool v6)
 {
-	struct search s = { 0 };
+	family_params family = v6 ? &params.v6 : &params.v4;
+	const __u8 *table = table_value();
+	struct search s = { .best = family->fallback };
 	int found;
 
-	load_destination(ctx, &s);
-	if (s.v6) {
-		s.best = params.v6.fallback;
-		if (!params.v6.lines)
-			return s.best;
-		found = lookup_search_line6(table, &params, &s, 0);
-		if (found == FOUND)
-			return s.best;
-		lookup_search_on(&params.v6, &s, 0, found);
-	} else {
-		s.best = params.v4.fallback;
-		if (!params.v4.lines)
-			return s.best;
-		found = lookup_search_line4(table, &params, &s, 0);
-		if (found == FOUND)
-			return s.best;
-		lookup_search_on(&params.v4, &s, 0, found);
+	if (!family->lines)
+		return s.best;
+	load_destination(ctx, &s, v6);
+	found = v6 ? lookup_search_line6(table, &params, &s, 0)
+		   : lookup_search_line4(table, &params, &s, 0);
+	if (found != FOUND) {
+		lookup_search_on(family, &s, 0, found);
+		if (s.level < LEVELS_MAX)
+			s.best = search_on(ctx, s.level, s.probe, s.best);
 	}
-	return s.level < LEVELS_MAX ? search_on(ctx, s.level, s.probe, s.best) : s.best;
+	if ((s.best & ACTION_TAG) == ACTION_PORT || (s.best & ACTION_TAG) == ACTION_PROTO)
+		s.best = lookup_inline_action(s.best, proto_bit(ctx), ctx->local_port,
+					      family->fallback);
+	return s.best;
 }
 
-/* The verdict word for the packet. */
+/* The packet's verdict. */
 static __always_inline __u32 classify(struct bpf_sk_lookup *ctx)
 {
-	const __u8 *t = table_value();
-	__u32 action, tag;
+	__u32 action = ctx->family == AF_INET ? find(ctx, false) : find(ctx, true);
 
-	if (!t)
-		return VERDICT_PASS;
-	action = find(ctx, t);
-	tag = action & ACTION_TAG;
-	if (tag == ACTION_PORT || tag == ACTION_PROTO)
-		action = lookup_inline_action(
-			t, &params, action,
-			proto_bit(ctx), ctx->local_port,
-			ctx->family == AF_INET ? params.v4.fallback : params.v6.fallback);
 	if (params.has_nodes && action & ACTION_TAG)
 		action = walk(ctx, action);
 	return action >> ACTION_SHIFT;
@@ -251,6 +246,7 @@ static __always_inline __u32 classify(struct bpf_sk_lookup *ctx)
 /* ---- sockets ---- */
 
 #define NO_SOCKET (-ENOENT)
+#define HAS_GROUP 1
 
 /* 0, NO_SOCKET, or what bpf_sk_assign() says. */
 static __always_inline long assign(struct bpf_sk_lookup *ctx, __u32 slot)
@@ -290,6 +286,62 @@ static __always_inline const struct group_element *group_element(__u32 group, __
 	return elements ? bpf_map_lookup_elem(elements, &index) : NULL;
 }
 
+/* Tries the sockets of a window in turn. */
+struct window_turn {
+	struct bpf_sk_lookup *ctx;
+	__u32 first, best;
+	__s32 err;
+	bool barren; /* no socket will ever take such a packet */
+};
+
+static long try_place(__u64 i, struct window_turn *turn)
+{
+	long err = assign(turn->ctx, turn->first + i);
+
+	if (err != NO_SOCKET) {
+		turn->best = i;
+		turn->err = err;
+	}
+	/* One that was shut down or connected may be used again, unheard of. */
+	if (err != NO_SOCKET && err != -EAFNOSUPPORT)
+		turn->barren = false;
+	return !err;
+}
+
+/* A socket of a window. */
+__noinline int assign_window(struct bpf_sk_lookup *ctx, __u32 first)
+{
+	__u32 index = WINDOW_OF(first), v6 = ctx->family != AF_INET, version;
+	struct window *w = bpf_map_lookup_elem(&windows, &index);
+	struct window_turn turn = { .ctx = ctx, .first = first, .err = NO_SOCKET, .barren = true };
+	long err;
+
+	if (!w)
+		return NO_SOCKET;
+	err = assign(ctx, first + (w->best[v6] & (WINDOW_SLOTS - 1)));
+	if (!err)
+		return 0;
+	/* Atomic, so that the sockets are looked at later. */
+	version = __sync_fetch_and_add(&w->version, 0);
+	if (w->barren[v6] == version)
+		return err;
+	turn.best = w->best[v6];
+	bpf_loop(WINDOW_SLOTS, try_place, &turn, 0);
+	w->best[v6] = turn.best;
+	if (turn.err && turn.barren)
+		w->barren[v6] = version;
+	return turn.err;
+}
+
+/* What is in a place of a group's table, or one of its members. */
+static __always_inline long assign_member(struct bpf_sk_lookup *ctx,
+					  const struct group_element *member)
+{
+	if (member->b & GROUP_WINDOW)
+		return assign_window(ctx, member->a);
+	return assign(ctx, member->a);
+}
+
 /* Tries the members of a group in turn, from any one on. */
 struct turn {
 	struct bpf_sk_lookup *ctx;
@@ -305,7 +357,7 @@ static long try_member(__u64 i, struct turn *turn)
 	member = group_element(turn->group, GROUP_HEAD + turn->next);
 	if (!member)
 		return 1;
-	turn->err = assign(turn->ctx, member->a);
+	turn->err = assign_member(turn->ctx, member);
 	return !turn->err;
 }
 
@@ -324,7 +376,7 @@ __noinline int assign_group(struct bpf_sk_lookup *ctx, __u32 group)
 		return NO_SOCKET;
 	place = group_element(group, head->b + (hash & head->a));
 	if (place)
-		err = assign(ctx, place->a);
+		err = assign_member(ctx, place);
 	if (!err)
 		return 0;
 	counts = group_element(group, 1);
@@ -337,11 +389,16 @@ __noinline int assign_group(struct bpf_sk_lookup *ctx, __u32 group)
 	return turn.err ? err : 0;
 }
 
-static __always_inline long assign_slot(struct bpf_sk_lookup *ctx, __u32 slot)
+/* What comes of a single socket in a service's own slot, or HAS_GROUP. */
+static __always_inline long assign_own(struct bpf_sk_lookup *ctx, __u32 slot)
 {
-	if (bpf_map_lookup_elem(&groups, &slot))
-		return assign_group(ctx, slot);
-	return assign(ctx, slot);
+	return bpf_map_lookup_elem(&groups, &slot) ? HAS_GROUP : assign(ctx, slot);
+}
+
+/* The slot of the service, protocol and family: families are 2 and 10, protocols 6 and 17. */
+static __always_inline __u32 own_slot(const struct bpf_sk_lookup *ctx, __u32 id)
+{
+	return SLOT(id, ctx->protocol >> 4, ctx->family >> 3);
 }
 
 static __always_inline void count(struct counters *c, long err)
@@ -367,21 +424,80 @@ static __always_inline void count(struct counters *c, long err)
 	}
 }
 
-/* Gives the packet to a socket of the service, or to its policy where there is none. */
-static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 verdict)
+/*
+ * Gives the packet to any socket of the service and counts what came of it.
+ * @err: of assign_own().
+ */
+static __always_inline long assign_service(struct bpf_sk_lookup *ctx, __u32 id, long err)
 {
-	__u32 id = verdict >> VERDICT_ID_SHIFT & VERDICT_ID_MASK;
-	bool udp = ctx->protocol == IPPROTO_UDP, v6 = ctx->family != AF_INET;
 	struct counters *c = bpf_map_lookup_elem(&counters, &id);
-	long err = assign_slot(ctx, SLOT(id, udp, v6));
+	__u32 slot = own_slot(ctx, id);
 
-	if (err == NO_SOCKET && !v6) /* a dual-stack socket serves IPv4 too */
-		err = assign_slot(ctx, SLOT(id, udp, 1));
+	if (err == HAS_GROUP)
+		err = assign_group(ctx, slot);
+	if (err == NO_SOCKET && !(slot & 1)) { /* a dual-stack socket serves IPv4 too */
+		err = assign_own(ctx, slot | 1);
+		if (err == HAS_GROUP)
+			err = assign_group(ctx, slot | 1);
+	}
 	if (c)
 		count(c, err);
-	if (!err)
+	return err;
+}
+
+/* Tries the services behind one that has no usable socket, in turn. */
+struct chain {
+	struct bpf_sk_lookup *ctx;
+	const __u8 *table;
+	__u64 id; /* of the service tried last */
+	__s64 err;
+};
+
+static long try_fallback(__u64 i, struct chain *chain)
+{
+	__u32 next = lookup_fallback(chain->table, &params, chain->id);
+
+	if (!next)
+		return 1;
+	chain->id = VERDICT_ID(next) + unknown_zero(chain->table);
+	chain->err = assign_service(chain->ctx, chain->id,
+				    assign_own(chain->ctx, own_slot(chain->ctx, chain->id)));
+	return !chain->err;
+}
+
+/*
+ * The rest of steer(), where a single socket in the service's own slot did not
+ * do: @err says why. Global, so that the way of most packets is short and needs
+ * few registers.
+ */
+__noinline int steer_on(struct bpf_sk_lookup *ctx, __u32 verdict, int err)
+{
+	struct chain chain = {.ctx = ctx, .table = table_value(), .id = VERDICT_ID(verdict)};
+
+	chain.err = assign_service(ctx, chain.id, err);
+	if (chain.err && params.n_fallbacks)
+		bpf_loop(FALLBACKS_MAX, try_fallback, &chain, 0);
+	if (!chain.err)
 		return SK_PASS;
 	return verdict & VERDICT_MISSING_PASS ? SK_PASS : SK_DROP;
+}
+
+/*
+ * Gives the packet to a socket of the service or of those that stand in for it;
+ * else the policy of the service that the rule names holds.
+ */
+static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 verdict)
+{
+	__u32 id = VERDICT_ID(verdict);
+	int err = assign_own(ctx, own_slot(ctx, id));
+	struct counters *c;
+
+	if (err)
+		return steer_on(ctx, verdict, err) ? SK_PASS : SK_DROP;
+	c = bpf_map_lookup_elem(&counters, &id);
+	if (c)
+		c->steered++;
+	return SK_PASS;
 }
 
 SEC("sk_lookup")
@@ -389,14 +505,9 @@ int anybind_dispatch(struct bpf_sk_lookup *ctx)
 {
 	__u32 verdict = classify(ctx);
 
-	switch (verdict & VERDICT_KIND) {
-	case VERDICT_SERVICE:
+	if (VERDICT_IS_SERVICE(verdict))
 		return steer(ctx, verdict);
-	case VERDICT_DROP:
-		return SK_DROP;
-	default:
-		return SK_PASS;
-	}
+	return verdict == VERDICT_PASS ? SK_PASS : SK_DROP;
 }
 
 /* The hook's helpers are open to every licence; this names ours to the kernel. */

@@ -15,6 +15,9 @@
 
 #define LOOKUP_INLINE static inline __attribute__((always_inline))
 
+/* Odd: what tells an IPv6 key's lower half from its upper one in the hash. */
+#define LOOKUP_MUL_LO 0xd1342543de82ef95ull
+
 #ifdef __clang__
 #define LOOKUP_UNROLL _Pragma("unroll")
 #else
@@ -39,7 +42,7 @@ struct walk {
 	__u64 port;    /* destination, host order */
 	__u64 ifindex; /* of the incoming interface */
 	__u64 v6;
-	__u64 src_hi, src_lo; /* host order; IPv4 in src_lo */
+	__u64 src_hi, src_lo; /* as in struct line6; IPv4 in src_lo */
 	__u32 src[4];	      /* network order; IPv4 in the first */
 };
 
@@ -51,6 +54,15 @@ LOOKUP_INLINE const void *lookup_line(const __u8 *table, table_params params, __
 	return table + params->lines_offset + line * 64;
 }
 
+/* The same of one family's own lines. */
+LOOKUP_INLINE const void *lookup_family_line(const __u8 *table, family_params family, __u64 line)
+{
+	if (line >= family->lines)
+		return (void *)0;
+	lookup_opaque(line);
+	return table + family->offset + line * 64;
+}
+
 /* @index and the WORDS_SLACK words behind it, or NULL. */
 LOOKUP_INLINE const __u32 *lookup_words(const __u8 *table, table_params params, __u64 index)
 {
@@ -60,7 +72,21 @@ LOOKUP_INLINE const __u32 *lookup_words(const __u8 *table, table_params params, 
 	return (const __u32 *)(table + params->words_offset + index * 4);
 }
 
+/* The fallback of a service, see FALLBACKS_MAX, or 0. */
+LOOKUP_INLINE __u32 lookup_fallback(const __u8 *table, table_params params, __u64 id)
+{
+	const __u32 *word = id < params->n_fallbacks ? lookup_words(table, params, id) : (void *)0;
+
+	return word ? *word : 0;
+}
+
 /* ---- prefixes ---- */
+
+/* Half an IPv6 address as keys have it, from two words in network order. */
+LOOKUP_INLINE __u64 lookup_half(__u32 first, __u32 second)
+{
+	return first | (__u64)second << 32;
+}
 
 /* Multiplicative hashing: the product's upper half, scaled to the number of lines. */
 LOOKUP_INLINE __u64 lookup_home4(__u64 mul, __u32 lines, __u32 key, __u32 len)
@@ -72,11 +98,8 @@ LOOKUP_INLINE __u64 lookup_home4(__u64 mul, __u32 lines, __u32 key, __u32 len)
 
 LOOKUP_INLINE __u64 lookup_home6(__u64 mul, __u32 lines, __u64 hi, __u64 lo, __u32 len)
 {
-	__u64 x = (hi + len) * mul;
-	__u32 hash;
+	__u32 hash = ((hi + len + lo * LOOKUP_MUL_LO) * mul) >> 32;
 
-	x ^= x >> 32;
-	hash = ((x ^ lo) * mul) >> 32;
 	return ((__u64)hash * lines) >> 32;
 }
 
@@ -117,9 +140,9 @@ LOOKUP_INLINE int lookup_in_line6(const struct line6 *line, __u64 hi, __u64 lo, 
 	return line->flags & LINE_NEXT ? FOUND_NEXT : FOUND_NONE;
 }
 
-/* A search for the longest prefix that holds an address (host order). */
+/* A search for the longest prefix that holds an address. */
 struct search {
-	__u64 hi, lo;	/* IPv4: in lo */
+	__u64 hi, lo;	/* as in struct line6; IPv4 in lo */
 	__u64 level;	/* where the search is in the tree of lengths; LEVELS_MAX: done */
 	__u64 probe;	/* lines of that level that sent it on */
 	__u64 best;	/* action of the longest prefix found so far */
@@ -134,8 +157,8 @@ LOOKUP_INLINE int lookup_search_line4(const __u8 *table, table_params params, st
 	family_params v4 = &params->v4;
 	__u32 len = v4->levels[level].len;
 	__u32 key = s->lo & v4->levels[level].mask_lo;
-	__u64 home = v4->line0 + lookup_home4(v4->mul, v4->lines, key, len);
-	const struct line4 *line = lookup_line(table, params, home + s->probe);
+	__u64 home = lookup_home4(v4->mul, v4->lines, key, len);
+	const struct line4 *line = lookup_family_line(table, v4, home + s->probe);
 
 	return line ? lookup_in_line4(line, key, len, &s->best) : FOUND_NONE;
 }
@@ -147,11 +170,9 @@ LOOKUP_INLINE int lookup_search_line6(const __u8 *table, table_params params, st
 	__u32 len = v6->levels[level].len;
 	__u64 hi = s->hi & v6->levels[level].mask_hi;
 	__u64 lo = s->lo & v6->levels[level].mask_lo;
-	const struct line6 *line;
-	__u64 home;
+	__u64 home = lookup_home6(v6->mul, v6->lines, hi, lo, len);
+	const struct line6 *line = lookup_family_line(table, v6, home + s->probe);
 
-	home = v6->line0 + lookup_home6(v6->mul, v6->lines, hi, lo, len);
-	line = lookup_line(table, params, home + s->probe);
 	return line ? lookup_in_line6(line, hi, lo, len, &s->best) : FOUND_NONE;
 }
 
@@ -190,17 +211,13 @@ LOOKUP_INLINE int lookup_search_step(const __u8 *table, table_params params, str
 /* ---- actions ---- */
 
 /* PORT and PROTO: the verdict, or the family's default action. */
-LOOKUP_INLINE __u32 lookup_inline_action(const __u8 *table, table_params params, __u32 action,
-					 __u32 proto, __u32 port, __u32 fallback)
+LOOKUP_INLINE __u32 lookup_inline_action(__u32 action, __u32 proto, __u32 port, __u32 fallback)
 {
-	const __u32 *verdict;
-
 	if (!(action >> ACTION_SHIFT & proto))
 		return fallback;
 	if ((action & ACTION_TAG) == ACTION_PORT && (action >> ACTION_PORT_SHIFT & 0xffff) != port)
 		return fallback;
-	verdict = lookup_words(table, params, action >> ACTION_INDEX_SHIFT);
-	return verdict ? *verdict << ACTION_SHIFT | ACTION_VERDICT : ACTION_VERDICT;
+	return action >> ACTION_VERDICT_SHIFT << ACTION_SHIFT | ACTION_VERDICT;
 }
 
 /*
@@ -304,7 +321,7 @@ LOOKUP_INLINE int lookup_step(const __u8 *table, table_params params, struct wal
 	if (tag == ACTION_VERDICT)
 		return 1;
 	if (tag != ACTION_NODE) {
-		w->action = lookup_inline_action(table, params, action, w->proto, w->port,
+		w->action = lookup_inline_action(action, w->proto, w->port,
 						 w->v6 ? params->v6.fallback : params->v4.fallback);
 		return 0;
 	}

@@ -77,6 +77,15 @@ static json_t *candidates_document(const struct anybind_explanation *explanation
 	return list;
 }
 
+static json_t *fallbacks_document(const struct anybind_explanation *explanation)
+{
+	json_t *list = must(json_array());
+
+	for (size_t i = 0; i < explanation->n_fallbacks; i++)
+		json_add(list, json_text(explanation->fallbacks[i]));
+	return list;
+}
+
 /* Where the packet ends up: at the service, or at what another verdict does. */
 static const char *outcome(const struct anybind_explanation *explanation)
 {
@@ -97,6 +106,7 @@ static json_t *explanation_document(const struct context *context,
 	json_put(result, "rule", json_text(explanation->rule));
 	json_put(result, "reason", json_text(explanation->reason));
 	json_put(result, "service", json_text(explanation->service));
+	json_put(result, "fallbacks", fallbacks_document(explanation));
 	json_put(result, "missing", json_boolean(explanation->missing));
 	json_put(result, "socket", socket ? socket_document(socket) : json_null());
 	json_put(result, "candidates", candidates_document(explanation));
@@ -130,16 +140,45 @@ static int run(struct context *context)
 	return r;
 }
 
+/*
+ * Service web, or service web and its fallbacks a and b, has no usable socket;
+ * returns the service that has, or NULL.
+ */
+static const char *print_without_socket(const json_t *result)
+{
+	const json_t *fallback, *fallbacks = json_object_get(result, "fallbacks");
+	size_t i, n = json_array_size(fallbacks), without = n;
+	const char *taker = NULL;
+
+	if (!json_flag(result, "missing"))
+		taker = json_string_value(json_array_get(fallbacks, --without));
+	print_text("Service %s", json_member(result, "service"));
+	json_array_foreach (fallbacks, i, fallback) {
+		if (i == without)
+			break;
+		print_text("%s%s", i == 0	      ? without > 1 ? " and its fallbacks "
+								    : " and its fallback "
+				   : i + 1 == without ? " and "
+						      : ", ",
+			   json_string_value(fallback));
+	}
+	print_text(" %s no usable socket: the packet ", without ? "have" : "has");
+	return taker;
+}
+
 static void print_sentence(const json_t *result)
 {
 	const char *action = json_member(result, "outcome");
 	const char *service = json_member(result, "service");
 	const json_t *socket = json_object_get(result, "socket");
-	bool missing = json_flag(result, "missing");
+	bool missing = json_flag(result, "missing"), fell_back;
 	bool tcp = !strcmp(json_member(result, "protocol"), "tcp");
 
-	if (missing)
-		print_text("Service %s has no usable socket: the packet ", service);
+	fell_back = json_array_size(json_object_get(result, "fallbacks")) > 0 && !missing;
+	if (fell_back)
+		service = print_without_socket(result);
+	else if (missing)
+		print_without_socket(result);
 	else if (!json_member(result, "rule"))
 		print_text("No rule matches: the packet ");
 	else
@@ -150,7 +189,7 @@ static void print_sentence(const json_t *result)
 		print_line("gets no socket; its sender is told so by %s.",
 			   tcp ? "a TCP reset" : "an ICMP port unreachable");
 	} else {
-		print_text("goes to service ");
+		print_text(fell_back ? "goes to the fallback " : "goes to service ");
 		print_bold("%s", service);
 		if (json_is_object(socket)) {
 			print_text(", socket ");
@@ -239,7 +278,8 @@ const struct command cmd_explain = {
 	.summary = "say where a packet goes, and why",
 	.description =
 		"Says what the dispatcher does with a packet that belongs to no connection: which "
-		"rule decides and why, which service and socket it goes to, and which other rules "
+		"rule decides and why, which service and socket it goes to, by which fallbacks, "
+		"and which other rules "
 		"for its destination did not decide. The answer is checked against the kernel, "
 		"which runs the dispatcher's program for such a packet without sending one. If the "
 		"two disagree that is an error.",

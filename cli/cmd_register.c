@@ -78,11 +78,9 @@ static int read_choice(struct context *context, struct choice *ret)
 	r = read_words(context, ret);
 	if (r < 0)
 		return r;
-	if (options->cookie && word_cookie(options->cookie, &ret->cookie) < 0)
-		return context_usage(context,
-				     "--cookie: \"%s\" is no socket cookie, such as 4711 "
-				     "or 0x1267",
-				     options->cookie);
+	r = context_cookie(context, &ret->cookie);
+	if (r < 0)
+		return r;
 	ret->pid = options->pid;
 	return options->pidfile ? pidfile_read(options->pidfile, &ret->pid, &context->output) : 0;
 }
@@ -252,6 +250,8 @@ const struct command cmd_register = {
 		"closed or does not listen any more is skipped. Registering a socket again, with "
 		"`--add`, changes its weight; `--weight 0` drains it: it gets no new flows, and "
 		"connections that exist go on.\n\n"
+		"Where several sockets are given, of both families or protocols, all of them are "
+		"registered or, if one is refused, none.\n\n"
 		"To hand over without loss, let a new server listen elsewhere (another port will "
 		"do), register it with `--wait`, then stop the old one: `--wait` returns when what "
 		"came before is accepted or read. Not with sockets of one reuseport group, over "

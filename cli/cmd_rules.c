@@ -18,6 +18,7 @@ static int output_service(const struct anybind_statement *statement, void *data)
 	document = must(json_object());
 	json_put(document, "name", json_text(statement->service));
 	json_put(document, "missing", json_text(missing_name(statement->missing_pass)));
+	json_put(document, "fallback", json_text(statement->fallback));
 	output_item(data, document);
 	return 0;
 }

@@ -30,12 +30,14 @@ static void intake_closep(struct intake *intake)
 static int read_binds(struct context *context, struct anybind_ruleset **ret_delta)
 {
 	const struct option_texts *binds = &context->options.binds;
-	_cleanup_ruleset_ struct anybind_ruleset *all = NULL;
+	_cleanup_ruleset_ struct anybind_ruleset *all = NULL, *named = NULL;
 	int r = 0;
 
-	/* Also without rules the name has to be one. */
-	r = anybind_ruleset_parse_words(&all, 2, (char *[]){(char *)"service", context->argv[0]},
+	/* Also without rules the name has to be one. Its declaration stays what it is. */
+	r = anybind_ruleset_parse_words(&named, 2, (char *[]){(char *)"service", context->argv[0]},
 					context->report);
+	if (!r)
+		r = anybind_ruleset_new(&all);
 	for (size_t i = 0; !r && i < binds->n; i++) {
 		_cleanup_ruleset_ struct anybind_ruleset *one = NULL;
 		char *words[] = {(char *)"bind", context->argv[0], (char *)binds->values[i]};

@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "context.h"
+#include "follow.h"
 #include "show.h"
 #include "statement.h"
 
@@ -25,6 +26,15 @@ static json_t *counters_document(const struct anybind_counters *counters)
 	return document;
 }
 
+static json_t *follows_document(const struct anybind_service_info *service)
+{
+	json_t *list = must(json_array());
+
+	for (size_t i = 0; i < service->n_follows; i++)
+		json_add(list, follow_document(&service->follows[i]));
+	return list;
+}
+
 static json_t *service_document(const struct anybind_service_info *service)
 {
 	json_t *document = must(json_object()), *sockets = must(json_array());
@@ -33,8 +43,10 @@ static json_t *service_document(const struct anybind_service_info *service)
 		json_add(sockets, member_document(&service->sockets[i]));
 	json_put(document, "name", json_text(service->name));
 	json_put(document, "missing", json_text(missing_name(service->missing_pass)));
+	json_put(document, "fallback", json_text(service->fallback));
 	json_put(document, "rules", must(json_integer(service->rules)));
 	json_put(document, "sockets", sockets);
+	json_put(document, "follows", follows_document(service));
 	json_put(document, "counters", counters_document(&service->counters));
 	return document;
 }
@@ -92,6 +104,19 @@ static void print_socket(const json_t *socket)
 	print_end();
 }
 
+/* What becomes of packets, as there are no sockets. */
+static void print_nobody(const json_t *service)
+{
+	const char *fallback = json_member(service, "fallback");
+
+	if (fallback)
+		print_line("none: its packets go to %s", fallback);
+	else if (strcmp(json_member(service, "missing"), "pass"))
+		print_line("none: its packets are dropped");
+	else
+		print_line("none: its packets are left to the normal lookup");
+}
+
 static void print_sockets(const json_t *service)
 {
 	const json_t *socket, *sockets = json_object_get(service, "sockets");
@@ -100,14 +125,58 @@ static void print_sockets(const json_t *service)
 	print_text("  ");
 	print_label("sockets");
 	if (!json_array_size(sockets))
-		print_line("none: its packets are %s",
-			   strcmp(json_member(service, "missing"), "pass")
-				   ? "dropped"
-				   : "left to the normal lookup");
+		print_nobody(service);
 	json_array_foreach (sockets, i, socket) {
 		if (i)
 			print_pad(0, 2 + LABEL_COLUMNS);
 		print_socket(socket);
+	}
+}
+
+/* Sockets that this follow does not have, and why. */
+static void print_shortfall(const json_t *follow)
+{
+	json_int_t refused = json_number(follow, "refused");
+	json_int_t crowded_out = json_number(follow, "crowded_out");
+	json_int_t unregistered = json_number(follow, "unregistered");
+
+	if (refused)
+		print_bold(", %" JSON_INTEGER_FORMAT " refused (%s)", refused,
+			   json_member(follow, "refusal"));
+	if (crowded_out)
+		print_text(", %" JSON_INTEGER_FORMAT " let go for want of room", crowded_out);
+	if (unregistered)
+		print_bold(", %" JSON_INTEGER_FORMAT " of udp not registered: follow again",
+			   unregistered);
+}
+
+static void print_follow(const json_t *follow)
+{
+	json_int_t sockets = json_number(follow, "sockets");
+	char since[TIME_TEXT_MAX];
+
+	follow_print(follow);
+	if (!json_flag(follow, "alive"))
+		print_bold(", gone");
+	if (json_number(follow, "weight") != 1)
+		print_text(", weight %" JSON_INTEGER_FORMAT, json_number(follow, "weight"));
+	print_text(", %" JSON_INTEGER_FORMAT " socket%s", sockets, plural((size_t)sockets));
+	print_shortfall(follow);
+	print_line(", since %s", time_text(json_number(follow, "since"), since));
+}
+
+static void print_follows(const json_t *service)
+{
+	const json_t *follow, *follows = json_object_get(service, "follows");
+	size_t i;
+
+	json_array_foreach (follows, i, follow) {
+		print_text("  ");
+		if (i)
+			print_pad(0, LABEL_COLUMNS);
+		else
+			print_label("follows");
+		print_follow(follow);
 	}
 }
 
@@ -149,6 +218,12 @@ static void print(const json_t *result)
 		print_text("  ");
 		print_label("missing");
 		print_line("%s", json_member(service, "missing"));
+		if (json_member(service, "fallback")) {
+			print_text("  ");
+			print_label("fallback");
+			print_line("%s", json_member(service, "fallback"));
+		}
+		print_follows(service);
 		print_sockets(service);
 		print_counters(json_object_get(service, "counters"));
 	}
@@ -160,10 +235,12 @@ const struct command cmd_services = {
 	.arguments = "",
 	.summary = "show the services with their sockets and counters",
 	.description =
-		"Lists all services that have rules or sockets. Each socket is shown with its "
+		"Lists all services that have rules or sockets or follow a cgroup, which is "
+		"`gone` once it was removed. Each socket is shown with its "
 		"protocol and bound address, a process that holds it and its cookie. The counters "
 		"count lookups since the service came into being, not packets of connections: "
-		"`steered` those that got the socket, `missing` those that found none registered. "
+		"`steered` those that got the socket, `missing` those that found none registered, "
+		"also where the service's fallback then had one. "
 		"The others are the errors of assigning the socket: `eafnosupport`, it is of the "
 		"other address family; `eprototype`, it is of the other protocol; "
 		"`esocktnosupport`, it does not listen or is connected; `other`.",

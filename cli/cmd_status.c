@@ -53,6 +53,8 @@ static json_t *status_document(const struct context *context, const struct anybi
 	json_put(result, "link_id", must(json_integer(status->link_id)));
 	json_put(result, "rules", must(json_integer(status->rules)));
 	json_put(result, "services", must(json_integer(status->services)));
+	json_put(result, "follows", must(json_integer((json_int_t)status->follows)));
+	json_put(result, "follows_gone", must(json_integer((json_int_t)status->follows_gone)));
 	json_put(result, "table_bytes", must(json_integer(status->table_bytes)));
 	json_put(result, "rules_bytes", must(json_integer(status->rules_bytes)));
 	json_put(result, "devices", devices_document(status));
@@ -144,6 +146,20 @@ static void print_others(const json_t *others)
 	print_line(", attached here too");
 }
 
+static void print_follows(const json_t *result)
+{
+	size_t n = (size_t)json_number(result, "follows");
+	size_t gone = (size_t)json_number(result, "follows_gone");
+
+	if (!n)
+		return;
+	print_label("follows");
+	print_text("%zu cgroup%s", n, plural(n));
+	if (gone)
+		print_text(", %zu of them gone", gone);
+	print_end();
+}
+
 static void print(const json_t *result)
 {
 	const char *name = json_member(result, "namespace");
@@ -162,6 +178,7 @@ static void print(const json_t *result)
 	print_dispatcher(result);
 	print_label("rules");
 	print_line("%zu, %zu service%s", rules, services, plural(services));
+	print_follows(result);
 	print_label("memory");
 	print_text("table ");
 	print_bytes(json_number(result, "table_bytes"));

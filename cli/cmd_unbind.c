@@ -53,8 +53,9 @@ const struct command cmd_unbind = {
 	.summary = "remove a rule, or a service's declaration",
 	.description =
 		"Removes one statement, given by its words. What is not there cannot be removed; "
-		"then nothing changes. A service that still has rules keeps its declaration. The "
-		"sockets registered for a service stay registered: see `anybind unregister`.",
+		"then nothing changes. A service that still has rules, or that another falls back to, "
+		"keeps its declaration. The sockets registered for a service stay registered: see "
+		"`anybind unregister`.",
 	.words = statement_words,
 	.options =
 		(const struct option_row[]){

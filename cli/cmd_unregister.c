@@ -18,7 +18,16 @@ struct which {
 	uint64_t cookie;
 };
 
-/* The live sockets that will go; those that cannot be looked at are only counted. */
+/* By its cookie only a socket that is open is found. */
+static bool is_meant(const struct which *which, const struct anybind_socket_info *socket)
+{
+	return (!which->protocol || socket->protocol == which->protocol) &&
+	       (!which->family || socket->family == which->family) &&
+	       (!which->cookie || (socket->cookie == which->cookie &&
+				   socket->state != ANYBIND_SOCKET_GONE));
+}
+
+/* The sockets that will go; those that cannot be looked at are only counted. */
 static json_t *find_sockets(struct anybind *anybind, const char *name, const struct which *which)
 {
 	_cleanup_(services_freep) struct anybind_services *services = NULL;
@@ -31,14 +40,9 @@ static json_t *find_sockets(struct anybind *anybind, const char *name, const str
 
 		if (strcmp(service->name, name))
 			continue;
-		for (size_t j = 0; j < service->n_sockets; j++) {
-			const struct anybind_socket_info *socket = &service->sockets[j];
-
-			if ((!which->protocol || socket->protocol == which->protocol) &&
-			    (!which->family || socket->family == which->family) &&
-			    (!which->cookie || socket->cookie == which->cookie))
-				json_add(list, socket_document(socket));
-		}
+		for (size_t j = 0; j < service->n_sockets; j++)
+			if (is_meant(which, &service->sockets[j]))
+				json_add(list, socket_document(&service->sockets[j]));
 	}
 	return list;
 }
@@ -54,12 +58,7 @@ static int read_which(struct context *context, struct which *ret)
 	if (context->argc > 1 && word_protocol(context->argv[1], &ret->protocol) < 0)
 		return context_usage(context, "unregister: \"%s\" is neither tcp nor udp",
 				     context->argv[1]);
-	if (options->cookie && word_cookie(options->cookie, &ret->cookie) < 0)
-		return context_usage(context,
-				     "--cookie: \"%s\" is no socket cookie, such as 4711 "
-				     "or 0x1267",
-				     options->cookie);
-	return 0;
+	return context_cookie(context, &ret->cookie);
 }
 
 static int run(struct context *context)
@@ -130,7 +129,9 @@ const struct command cmd_unregister = {
 			{"ipv4", '4', OPTION_FLAG, NULL, "Only IPv4 sockets.", OPTION(ipv4)},
 			{"ipv6", '6', OPTION_FLAG, NULL, "Only IPv6 sockets.", OPTION(ipv6)},
 			{"cookie", 0, OPTION_TEXT, "N",
-			 "Only the socket with this cookie, as `anybind services` shows it.",
+			 "Only the socket with this cookie, in decimal, or in hexadecimal after 0x; "
+			 "`anybind services` shows it. The service's other sockets stay and share "
+			 "its flows.",
 			 OPTION(cookie)},
 			OPTION_WAIT_ROW,
 			{NULL},

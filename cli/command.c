@@ -12,7 +12,8 @@ const struct command *const commands[] = {
 	&cmd_bind,     &cmd_pass,	&cmd_drop,     &cmd_service,
 	&cmd_unbind,   &cmd_apply,	&cmd_check,    &cmd_diff,
 
-	&cmd_register, &cmd_register_pid, &cmd_unregister, &cmd_run, &cmd_agent,
+	&cmd_register, &cmd_register_pid, &cmd_unregister, &cmd_follow, &cmd_unfollow,
+	&cmd_run,      &cmd_agent,
 
 	&cmd_status,   &cmd_rules,	&cmd_services, &cmd_explain,
 

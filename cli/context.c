@@ -8,6 +8,7 @@
 
 #include "help.h"
 #include "input.h"
+#include "word.h"
 
 int context_usage(struct context *context, const char *format, ...)
 {
@@ -86,6 +87,17 @@ int context_read_rules(struct context *context, struct anybind_ruleset **ret_rul
 	if (r < 0)
 		return r;
 	return anybind_ruleset_parse(ret_ruleset, text, size, input_name(file), context->report);
+}
+
+int context_cookie(struct context *context, uint64_t *ret)
+{
+	const char *word = context->options.cookie;
+
+	*ret = 0;
+	if (!word || word_cookie(word, ret) == 0)
+		return 0;
+	return context_usage(context,
+			     "--cookie: \"%s\" is no socket cookie, such as 4711 or 0x1267", word);
 }
 
 json_t *context_result(const struct context *context)

@@ -42,6 +42,9 @@ int context_rules(struct context *context, struct anybind *anybind,
 /* The rules of the file that is the command's only word. */
 int context_read_rules(struct context *context, struct anybind_ruleset **ret_ruleset);
 
+/* What --cookie says; 0 where it is not given. */
+int context_cookie(struct context *context, uint64_t *ret);
+
 /* The start of a result: { "namespace": NAME or null }. */
 json_t *context_result(const struct context *context);
 

@@ -30,6 +30,7 @@ struct options {
 	bool ipv4, ipv6;
 	bool add;
 	const char *weight; /* a number */
+	const char *cgroup, *unit;
 	int wait; /* seconds; 0: not given */
 	struct option_texts binds, only;
 };

@@ -18,8 +18,8 @@ const struct word_row statement_words[] = {
 
 const struct option_row statement_options[] = {
 	{"replace", 0, OPTION_FLAG, NULL,
-	 "Replace what is there with the same match and another verdict, which is refused "
-	 "otherwise.",
+	 "Replace what is there with the same match and another verdict, or a service's other "
+	 "declaration, which is refused otherwise.",
 	 OPTION(replace)},
 	OPTION_FORCE_ROW,
 	{NULL},
@@ -61,17 +61,15 @@ int statement_parse(struct context *context, const char *verb, struct anybind_ru
 	return r;
 }
 
-/* An anybind_statement_fn: appends the text to the json_t array @data. */
+/*
+ * An anybind_statement_fn: appends the text to the json_t array @data. That
+ * naming a service declares it goes without saying.
+ */
 static int collect(const struct anybind_statement *statement, void *data)
 {
-	json_add(data, json_text(statement->text));
+	if (!statement->implied)
+		json_add(data, json_text(statement->text));
 	return 0;
-}
-
-/* Rules only: that a rule declares its service goes without saying. */
-static int collect_rule(const struct anybind_statement *statement, void *data)
-{
-	return statement->action == ANYBIND_SERVICE ? 0 : collect(statement, data);
 }
 
 json_t *statement_result(const struct context *context, bool changed, const char *verb,
@@ -79,9 +77,7 @@ json_t *statement_result(const struct context *context, bool changed, const char
 {
 	json_t *result = context_changed(context, changed), *statements = must(json_array());
 
-	if (changed &&
-	    anybind_ruleset_each(delta, anybind_ruleset_count(delta) ? collect_rule : collect,
-				 statements) < 0)
+	if (changed && anybind_ruleset_each(delta, collect, statements) < 0)
 		out_of_memory();
 	json_put(result, verb, statements);
 	return result;

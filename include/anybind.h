@@ -88,6 +88,8 @@ struct anybind_statement {
 	const char *from;    /* source prefix, or NULL */
 	const char *dev;     /* interface name, or NULL */
 	bool missing_pass;   /* of service: what it does without a usable socket */
+	bool implied;	     /* of service: other statements name it, none declares it */
+	const char *fallback; /* of service: what gets its traffic then, or NULL */
 };
 
 /* An empty ruleset. */
@@ -116,16 +118,17 @@ size_t anybind_ruleset_services(const struct anybind_ruleset *ruleset);
 /*
  * Adds all of @delta to @ruleset. Returns 1 if that changed anything, 0 if
  * not. -EEXIST: the same match is there with another verdict (or the service
- * with another `missing`) and @replace is not set. -EINVAL: conflicts. On
- * failure @ruleset is as it was.
+ * with another `missing` or `fallback`) and @replace is not set. -EINVAL:
+ * conflicts. On failure @ruleset is as it was.
  */
 int anybind_ruleset_add(struct anybind_ruleset *ruleset, const struct anybind_ruleset *delta,
 			bool replace, struct anybind_report *report);
 
 /*
  * Takes all of @delta's rules out of @ruleset, or, where @delta has no rules,
- * its services. -ENOENT: one of them is not there. -EBUSY: a service still has
- * rules. On failure @ruleset is as it was.
+ * the services that it declares. -ENOENT: one of them is not there. -EBUSY: a
+ * service still has rules, or one that stays falls back to it. On failure
+ * @ruleset is as it was.
  */
 int anybind_ruleset_remove(struct anybind_ruleset *ruleset, const struct anybind_ruleset *delta,
 			   struct anybind_report *report);
@@ -318,7 +321,8 @@ struct anybind_register_options {
 };
 
 /*
- * Registers @sockets for @service, which comes into being if it is new; each
+ * Registers @sockets for @service, which comes into being if it is new: all of
+ * them or, where one is refused, none, and what was registered stays. Each
  * replaces the service's sockets of its family and protocol in one step or,
  * with .add, stands beside them. A socket that is there already gets the new
  * weight. All sockets of a reuseport group are registered, one of them to get
@@ -347,6 +351,47 @@ int anybind_unregister(struct anybind *anybind, const char *service, int protoco
 int anybind_wait_drained(struct anybind *anybind, const uint64_t cookies[], size_t n_cookies,
 			 unsigned int timeout_ms, struct anybind_report *report);
 
+/* ---- following a cgroup ---- */
+
+struct anybind_follow_options {
+	size_t size;
+	const char *unit;	     /* what the cgroup is of, for people and anybind_unfollow(); NULL */
+	int protocol;		     /* IPPROTO_TCP or IPPROTO_UDP; 0: both */
+	const struct sockaddr *address; /* only sockets bound to just that; NULL: any */
+	unsigned int weight; /* beside the service's other sockets, to ANYBIND_WEIGHT_MAX; 0: 1 */
+	bool drain;	     /* weight 0: no new flows */
+};
+
+/*
+ * Has @service, which comes into being if it is new, follow the cgroup (of
+ * version 2) @cgroup: a folder of the cgroup file system or the path in the
+ * hierarchy. From then on the kernel registers each TCP listener that is made in
+ * the cgroup or below it, in the handle's network namespace, at listen(2);
+ * those that listen already are registered now. No process is needed for it,
+ * and it ends with the cgroup. UDP sockets are registered by this call only, so
+ * call it again when they are bound: for the same cgroup or unit and the same
+ * sockets it does nothing else, but sets a weight that is given. Without an
+ * address UDP sockets on ports of the range for clients are left out.
+ *
+ * A follow is one member of the service: its flows go to one of its sockets,
+ * with that one's reuseport group, and the others take over. It is one step;
+ * a kill leaves it made or not. Returns how many sockets it has registered.
+ * -ENOENT: no such cgroup. -EINVAL: it is none of version 2. -ENOTSUP: no
+ * hierarchy of version 2, a kernel too old or without BTF. -EPERM. -ENOTUNIQ:
+ * its sockets are bound to several ports; they are listed. -EEXIST: the service
+ * follows a cgroup whose sockets would be this one's, too. -ENOSPC.
+ */
+int anybind_follow(struct anybind *anybind, const char *service, const char *cgroup,
+		   const struct anybind_follow_options *options, struct anybind_report *report);
+
+/*
+ * Ends the service's follows of @cgroup or, if that is not NULL, of @unit; with
+ * both NULL all. The sockets that they registered are the service's no more.
+ * Returns how many ended. -ENOENT: there is none.
+ */
+int anybind_unfollow(struct anybind *anybind, const char *service, const char *cgroup,
+		     const char *unit, struct anybind_report *report);
+
 /* ---- registering without privilege, by an agent ---- */
 
 /* Where an agent listens, unless it is told otherwise. */
@@ -372,25 +417,46 @@ int anybind_agent_register(const char *socket_path, const char *service, const i
 
 struct anybind_counters {
 	uint64_t steered;	  /* lookups that got the service's socket */
-	uint64_t missing;	  /* no socket was registered */
+	uint64_t missing;	  /* no socket was registered; then comes the fallback */
 	uint64_t eafnosupport;	  /* bpf_sk_assign: socket of another family */
 	uint64_t eprototype;	  /* bpf_sk_assign: socket of another protocol */
 	uint64_t esocktnosupport; /* bpf_sk_assign: not listening or connected */
 	uint64_t other;		  /* bpf_sk_assign: any other error */
 };
 
+struct anybind_follow_info {
+	const char *cgroup;  /* path in the hierarchy */
+	uint64_t cgroup_id;  /* never used again, whatever the path */
+	bool alive;	     /* the cgroup exists; else the follow has ended with it */
+	const char *unit;    /* what it is of, or NULL */
+	int protocol;	     /* IPPROTO_TCP or IPPROTO_UDP; 0: both */
+	const char *address; /* only sockets bound to this; NULL: any */
+	unsigned int weight;
+	uint64_t since;	     /* CLOCK_REALTIME, seconds */
+	uid_t by_uid;	     /* who had it followed */
+	unsigned int sockets; /* registered by it and open */
+	uint64_t registered; /* at listen(2), so far */
+	uint64_t refused;    /* listeners that cannot be registered, so far */
+	const char *refusal; /* why the last one of them could not; NULL: there was none */
+	uint64_t crowded_out; /* sockets let go because more listen than are kept, so far */
+	unsigned int unregistered; /* UDP sockets that came since; anybind_follow() gets them */
+};
+
 struct anybind_service_info {
 	const char *name;
 	bool missing_pass;
+	const char *fallback; /* the service that gets its traffic when it has no socket, or NULL */
 	size_t rules; /* rules that steer to it */
 	size_t n_sockets;
 	const struct anybind_socket_info *sockets; /* registered */
 	struct anybind_counters counters;
+	size_t n_follows;
+	const struct anybind_follow_info *follows;
 };
 
 struct anybind_services;
 
-/* All services that have rules or sockets, by name. */
+/* All services that have rules or sockets or follow a cgroup, by name. */
 int anybind_services(struct anybind *anybind, struct anybind_services **ret_services,
 		     struct anybind_report *report);
 void anybind_services_free(struct anybind_services *services);
@@ -421,6 +487,8 @@ struct anybind_status {
 	const struct anybind_device_info *devices;
 	size_t n_others;	/* other sk_lookup programs on the namespace */
 	const uint32_t *others; /* their ids */
+	size_t follows;		/* cgroups that services follow */
+	size_t follows_gone;	/* those of them that exist no more */
 };
 
 /* Where no dispatcher is loaded this succeeds, with .loaded false. */
@@ -451,8 +519,10 @@ struct anybind_explanation {
 	const char *rule;	    /* the rule that decides, or NULL: none matches */
 	const char *reason;	    /* why it decides */
 	const char *service;	    /* of bind */
-	bool missing;		    /* the service has no usable socket: its policy decides */
-	bool missing_pass;
+	size_t n_fallbacks;	    /* services that are tried after it, */
+	const char *const *fallbacks; /* up to the one with the socket, if there is one */
+	bool missing;		    /* none has a usable socket: .missing_pass decides */
+	bool missing_pass;	    /* of .service */
 	const struct anybind_socket_info *socket; /* or NULL */
 	size_t n_candidates;	/* other rules for that destination, strongest first */
 	const struct anybind_candidate *candidates;

@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "cross.h"
 #include "error.h"
+#include "fallback.h"
 #include "names.h"
 #include "ruleset.h"
 #include "seal.h"
@@ -42,37 +43,75 @@ static uint32_t line_of(const struct anybind_ruleset *rs, size_t i)
 	return rs->lines ? rs->lines[i] : 0;
 }
 
-/* New services, and `missing` where the addition declares it otherwise. */
+static bool is_declared(const struct anybind_ruleset *rs, size_t i)
+{
+	return !rs->declarations || rs->declarations[i].is_explicit;
+}
+
+static uint32_t declared_at(const struct anybind_ruleset *rs, size_t i)
+{
+	return rs->declarations ? rs->declarations[i].line : 0;
+}
+
+/* What @b's service @j has to say to @a's service @i of the same name. */
+static void add_policy(struct addition *add, size_t i, size_t j)
+{
+	const struct anybind_ruleset *a = add->a, *b = add->b;
+	struct service *sum = &add->sum.services[add->services_b[j]];
+	char text[POLICY_TEXT_MAX];
+
+	if (!is_declared(b, j) || fallback_same_policy(a, i, b, j))
+		return;
+	if (add->replace) {
+		sum->missing_pass = b->services[j].missing_pass;
+		sum->fallback = b->services[j].fallback;
+		service_remap(sum, add->services_b);
+		add->changed = true;
+		return;
+	}
+	add->exists = true;
+	report_error_at(add->report, b->source, declared_at(b, j), -EEXIST,
+			"Use --replace to change it.", "service \"%s\" is there with \"%s\"",
+			sum->name, fallback_policy_text(a, i, text));
+}
+
+/* New services, and policies where the addition declares them otherwise. */
 static void add_services(struct addition *add)
 {
 	const struct anybind_ruleset *a = add->a, *b = add->b;
 
 	if (add->sum.n_services > a->n_services)
 		add->changed = true;
+	for (size_t i = 0; i < a->n_services; i++) {
+		service_remap(&add->sum.services[add->services_a[i]], add->services_a);
+		add->sum.declarations[add->services_a[i]].is_explicit = is_declared(a, i);
+	}
 	for (size_t j = 0, i = 0; j < b->n_services; j++) {
 		struct service *sum = &add->sum.services[add->services_b[j]];
 
+		add->sum.declarations[add->services_b[j]].is_explicit |= is_declared(b, j);
 		while (i < a->n_services && add->services_a[i] < add->services_b[j])
 			i++;
-		if (i == a->n_services || add->services_a[i] != add->services_b[j]) {
-			sum->id = SERVICE_NO_ID; /* another registry's means nothing here */
+		if (i < a->n_services && add->services_a[i] == add->services_b[j]) {
+			add_policy(add, i, j);
 			continue;
 		}
-		if (sum->missing_pass == b->services[j].missing_pass ||
-		    (b->declarations && !b->declarations[j].is_explicit))
-			continue;
-		if (add->replace) {
-			sum->missing_pass = b->services[j].missing_pass;
-			add->changed = true;
-			continue;
-		}
-		add->exists = true;
-		report_error_at(add->report, b->source,
-				b->declarations ? b->declarations[j].line : 0, -EEXIST,
-				"Use --replace to change it.",
-				"service \"%s\" is there with \"missing %s\"", sum->name,
-				sum->missing_pass ? "pass" : "drop");
+		sum->id = SERVICE_NO_ID; /* another registry's means nothing here */
+		service_remap(sum, add->services_b);
 	}
+}
+
+/* Both may be free of circles and their sum not. */
+static int check_fallbacks(const struct addition *add)
+{
+	_cleanup_free_ uint32_t *lines = calloc(add->sum.n_services + 1, sizeof(*lines));
+
+	if (!lines)
+		return report_oom(add->report);
+	for (size_t j = 0; j < add->b->n_services; j++)
+		if (is_declared(add->b, j))
+			lines[add->services_b[j]] = declared_at(add->b, j);
+	return fallbacks_check(&add->sum, lines, add->b->source, add->report);
 }
 
 /* Appends rules of one of both as they are numbered in the sum. */
@@ -210,6 +249,7 @@ static int addition_init(struct addition *add)
 
 	add->sum.rules = malloc((a->n_rules + b->n_rules + 1) * sizeof(struct rule));
 	add->sum.services = calloc(services, sizeof(struct service));
+	add->sum.declarations = calloc(services, sizeof(struct declaration));
 	add->sum.devices = calloc(devices, sizeof(struct device));
 	add->services_a = calloc(services, sizeof(uint32_t));
 	add->services_b = calloc(services, sizeof(uint32_t));
@@ -217,7 +257,8 @@ static int addition_init(struct addition *add)
 	add->devices_b = calloc(devices, sizeof(uint32_t));
 	add->fresh = malloc((b->n_rules + 1) * sizeof(uint32_t));
 	add->origin = malloc((b->n_rules + 1) * sizeof(uint32_t));
-	if (!add->sum.rules || !add->sum.services || !add->sum.devices || !add->services_a ||
+	if (!add->sum.rules || !add->sum.services || !add->sum.declarations ||
+	    !add->sum.devices || !add->services_a ||
 	    !add->services_b || !add->devices_a || !add->devices_b || !add->fresh || !add->origin)
 		return report_oom(add->report);
 	add->sum.n_services = names_union(a->services, a->n_services, b->services, b->n_services,
@@ -265,6 +306,8 @@ int anybind_ruleset_add(struct anybind_ruleset *ruleset, const struct anybind_ru
 		return report_error(report, -E2BIG, "Join prefixes or port ranges.",
 				    "more than %d rules", RULESET_RULES_MAX);
 	r = check_overlaps(&add);
+	if (r == 0)
+		r = check_fallbacks(&add);
 	if (r < 0)
 		return r;
 	if (add.exists)

@@ -16,9 +16,8 @@ struct builder {
 	size_t n_memos, cap_memos;
 };
 
-/* The index in `words` of a rule's verdict; verdicts are there before any node. */
-uint32_t builder_verdict_index(const struct rule *rule);
-int builder_add_verdicts(struct builder *builder);
+/* Services' fallbacks, the first words of all; *ret_n of them, 0 where no service has one. */
+int builder_add_fallbacks(struct builder *builder, uint32_t *ret_n);
 
 /*
  * @rules: all @n rules of one prefix, in canonical order. @other: the action

@@ -13,6 +13,7 @@
 
 #include "abi.h"
 #include "cleanup.h"
+#include "verdict.h"
 
 /* Disjoint ranges as they stand in a PORTS node: two words each. */
 struct ranges {
@@ -218,9 +219,9 @@ static bool inline_action(const struct builder *builder, const struct ranges *tc
 {
 	const struct ranges *one = tcp->n ? tcp : udp;
 	uint32_t protos = (tcp->n ? PROTO_BIT_TCP : 0) | (udp->n ? PROTO_BIT_UDP : 0);
-	uint32_t index = builder_verdict_index(rule), lo, hi;
+	uint32_t verdict = rule_verdict(builder->rs, rule), lo, hi;
 
-	if (tcp->n > 1 || udp->n > 1 || index >= ACTION_INDEX_MAX)
+	if (tcp->n > 1 || udp->n > 1 || verdict > ACTION_VERDICT_MAX)
 		return false;
 	if (tcp->n && udp->n && memcmp(tcp->words, udp->words, 8))
 		return false;
@@ -234,7 +235,7 @@ static bool inline_action(const struct builder *builder, const struct ranges *tc
 		*ret_action = ACTION_PROTO;
 	else
 		return false;
-	*ret_action |= protos << ACTION_SHIFT | index << ACTION_INDEX_SHIFT;
+	*ret_action |= protos << ACTION_SHIFT | verdict << ACTION_VERDICT_SHIFT;
 	return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "builder.h"
+#include "verdict.h"
 
 /* Longer chains of tests become a SOURCES node. */
 #define CHAIN_MAX 8
@@ -21,29 +22,29 @@ struct source_memo {
 	bool v6;
 };
 
-uint32_t builder_verdict_index(const struct rule *rule)
+int builder_add_fallbacks(struct builder *builder, uint32_t *ret_n)
 {
-	return rule->action == ANYBIND_BIND ? 2 + rule->service : rule->action == ANYBIND_DROP;
-}
+	const struct anybind_ruleset *rs = builder->rs;
+	uint32_t words[SERVICE_IDS] = { 0 }, n = 0;
+	bool any = false;
 
-int builder_add_verdicts(struct builder *builder)
-{
-	const uint32_t plain[] = { VERDICT_PASS, VERDICT_DROP };
-	int r = nodes_append(&builder->nodes, plain, 2);
+	for (size_t i = 0; i < rs->n_services; i++) {
+		const struct service *service = &rs->services[i];
 
-	for (size_t i = 0; i < builder->rs->n_services && !r; i++) {
-		const struct service *service = &builder->rs->services[i];
-		uint32_t verdict = VERDICT_SERVICE | service->id << VERDICT_ID_SHIFT |
-				   (service->missing_pass ? VERDICT_MISSING_PASS : 0);
-
-		r = nodes_append(&builder->nodes, &verdict, 1);
+		n = service->id >= n ? service->id + 1 : n;
+		if (!service->fallback)
+			continue;
+		any = true;
+		words[service->id] =
+			VERDICT_SERVICE(rs->services[service->fallback - 1].id, false);
 	}
-	return r;
+	*ret_n = any ? n : 0;
+	return nodes_append(&builder->nodes, words, *ret_n);
 }
 
 uint32_t verdict_action(const struct builder *builder, const struct rule *rule)
 {
-	return builder->nodes.words[builder_verdict_index(rule)] << ACTION_SHIFT | ACTION_VERDICT;
+	return rule_verdict(builder->rs, rule) << ACTION_SHIFT | ACTION_VERDICT;
 }
 
 static uint32_t rule_ifindex(const struct builder *builder, const struct rule *rule)
@@ -169,6 +170,7 @@ static void add_length(bool v6, uint32_t len, uint32_t *words)
 	__u64 hi, lo;
 
 	prefix_mask(v6, len, &hi, &lo);
+	prefix_key(v6, hi, lo, &hi, &lo);
 	words[0] = len;
 	words[1] = (uint32_t)hi;
 	words[2] = hi >> 32;

@@ -13,6 +13,14 @@
 /* The most that a BPF program may address in one map value. */
 #define IMAGE_MAX (512ull << 20)
 
+/* Of the table's parts, in bytes. */
+static size_t align(size_t offset, size_t to)
+{
+	return (offset + to - 1) / to * to;
+}
+
+#define LINES_OFFSET align(sizeof(struct table_header), 64)
+
 struct compiled {
 	struct builder builder;
 	struct table_header header;
@@ -96,6 +104,7 @@ static int compile_family(struct compiled *c, const struct rule *rules, size_t n
 			  struct family_params *params)
 {
 	struct entries entries = { 0 };
+	uint32_t line0;
 	int r;
 
 	r = prefix_entries(&c->builder, rules, n, &entries, &params->fallback);
@@ -103,9 +112,11 @@ static int compile_family(struct compiled *c, const struct rule *rules, size_t n
 		r = entries_join(v6, &entries);
 	if (r >= 0)
 		r = entries_plan(v6, &entries, params->fallback, params);
-	if (!r && entries.n)
-		r = lines_add(&c->builder.lines, v6, &entries, &params->line0, &params->lines,
+	if (!r && entries.n) {
+		r = lines_add(&c->builder.lines, v6, &entries, &line0, &params->lines,
 			      &params->mul);
+		params->offset = LINES_OFFSET + 64 * (uint64_t)line0;
+	}
 	free(entries.v);
 	return r;
 }
@@ -172,8 +183,8 @@ static uint32_t node_depth(const struct depths *depths, bool v6, uint32_t at, si
  */
 static int check_depth(const struct compiled *c, size_t split, struct anybind_report *report)
 {
-	size_t first = 2 + c->builder.rs->n_services, n_words = c->builder.nodes.n, n;
-	_cleanup_free_ uint32_t *at = calloc(n_words, sizeof(*at));
+	size_t first = c->header.params.n_fallbacks, n_words = c->builder.nodes.n, n;
+	_cleanup_free_ uint32_t *at = calloc(n_words + 1, sizeof(*at));
 	struct depths depths = { c, at };
 
 	if (!at)
@@ -191,11 +202,6 @@ static int check_depth(const struct compiled *c, size_t split, struct anybind_re
 
 /* ---- the image ---- */
 
-static size_t align(size_t offset, size_t to)
-{
-	return (offset + to - 1) / to * to;
-}
-
 static void lay_out(struct compiled *c)
 {
 	static const uint32_t slack[WORDS_SLACK];
@@ -207,7 +213,7 @@ static void lay_out(struct compiled *c)
 	h->params.lines = c->builder.lines.n;
 	h->params.words = c->builder.nodes.n;
 	h->params.has_nodes = c->builder.nodes.used > 0;
-	h->params.lines_offset = align(sizeof(*h), 64);
+	h->params.lines_offset = LINES_OFFSET;
 	h->params.words_offset = h->params.lines_offset + 64 * c->builder.lines.n;
 	h->services_offset = h->params.words_offset + 4 * c->builder.nodes.n + sizeof(slack);
 	h->n_services = rs->n_services;
@@ -234,7 +240,7 @@ static int build(struct compiled *c, struct anybind_report *report)
 
 	while (n_v4 < rs->n_rules && rs->rules[n_v4].family == 4)
 		n_v4++;
-	r = builder_add_verdicts(&c->builder);
+	r = builder_add_fallbacks(&c->builder, &c->header.params.n_fallbacks);
 	if (!r && n_v4)
 		r = compile_family(c, rs->rules, n_v4, false, &c->header.params.v4);
 	split = c->builder.nodes.n;

@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "cross.h"
+#include "fallback.h"
 #include "print.h"
 #include "ruleset.h"
 
@@ -68,8 +69,7 @@ static int part_make(struct part *part, const struct anybind_ruleset *whole,
 	for (size_t i = 0; i < whole->n_services; i++) {
 		int j = ruleset_find_service(other, whole->services[i].name);
 
-		part->services[i] =
-			j < 0 || other->services[j].missing_pass != whole->services[i].missing_pass;
+		part->services[i] = j < 0 || !fallback_same_policy(whole, i, other, (size_t)j);
 	}
 	ruleset_each_new(other, whole, take_rule, part);
 	return part->oom ? -ENOMEM : 0;

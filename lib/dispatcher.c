@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "error.h"
 #include "facts.h"
+#include "follows.h"
 #include "guard.h"
 #include "members.h"
 #include "system.h"
@@ -90,9 +91,12 @@ int anybind_begin(struct anybind *a, struct anybind_report *report)
 
 	if (!r)
 		r = state_lock(&a->state, report);
-	if (!r)
-		a->begun++;
-	return r;
+	if (r < 0)
+		return r;
+	/* What cannot be undone now is litter for the next. */
+	if (!a->begun++)
+		follows_clear(a);
+	return 0;
 }
 
 void anybind_end(struct anybind *a)
@@ -230,6 +234,16 @@ static int create(struct anybind *a, struct anybind_ruleset *rs, struct anybind_
 	return r;
 }
 
+/* Frees what belongs to no service of @rs. */
+static void collect(const struct anybind *a, struct registry *registry,
+		    const struct anybind_ruleset *rs)
+{
+	uint8_t held[REGISTRY_SIZE];
+
+	if (!follows_collect(&a->state, registry, rs, held))
+		members_collect(&a->state, registry, rs, held);
+}
+
 /* From @current, whose rules are @before, to @rs. */
 static int replace(struct anybind *a, struct current *current, struct registry *registry,
 		   const struct anybind_ruleset *before, struct anybind_ruleset *rs,
@@ -240,7 +254,7 @@ static int replace(struct anybind *a, struct current *current, struct registry *
 
 	if (r == -ENOSPC) {
 		/* Writers that failed or were killed may have left ids that nothing uses. */
-		members_collect(&a->state, registry, before);
+		collect(a, registry, before);
 		r = registry_assign(registry, rs);
 	}
 	if (r < 0)
@@ -249,7 +263,7 @@ static int replace(struct anybind *a, struct current *current, struct registry *
 	if (!r)
 		r = state_replace(&a->state, current, &generation, report);
 	if (!r)
-		members_collect(&a->state, registry, rs);
+		collect(a, registry, rs);
 	generation_close(&generation);
 	return r;
 }

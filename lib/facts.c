@@ -49,15 +49,22 @@ void facts_sockaddr(int family, const void *addr, uint16_t port, struct sockaddr
 	}
 }
 
-static int read_attr_v6only(const struct nlattr *attr, void *data)
+static int read_attr_listener(const struct nlattr *attr, void *data)
 {
 	struct listener *l = data;
 
-	if (mnl_attr_get_type(attr) != INET_DIAG_SKV6ONLY)
-		return MNL_CB_OK;
-	if (mnl_attr_validate(attr, MNL_TYPE_U8) < 0)
-		return MNL_CB_ERROR;
-	l->v6only = mnl_attr_get_u8(attr);
+	switch (mnl_attr_get_type(attr)) {
+	case INET_DIAG_SKV6ONLY:
+		if (mnl_attr_validate(attr, MNL_TYPE_U8) < 0)
+			return MNL_CB_ERROR;
+		l->v6only = mnl_attr_get_u8(attr);
+		break;
+	case INET_DIAG_CGROUP_ID:
+		if (mnl_attr_validate(attr, MNL_TYPE_U64) < 0)
+			return MNL_CB_ERROR;
+		l->cgroup = mnl_attr_get_u64(attr);
+		break;
+	}
 	return MNL_CB_OK;
 }
 
@@ -93,7 +100,7 @@ static int read_listener(const struct nlmsghdr *nlh, void *data)
 	l->uid = msg->idiag_uid;
 	l->queued = msg->idiag_rqueue;
 	l->cookie = cookie_of(msg);
-	return mnl_attr_parse(nlh, sizeof(*msg), read_attr_v6only, l);
+	return mnl_attr_parse(nlh, sizeof(*msg), read_attr_listener, l);
 }
 
 int facts_listeners(const struct netns *ns, struct listener **ret_listeners, size_t *ret_n)

@@ -21,6 +21,7 @@ struct listener {
 	uint32_t uid;
 	uint32_t queued; /* TCP: connections not accepted; UDP: bytes not read, with overhead */
 	uint64_t cookie;
+	uint64_t cgroup; /* id of that in which it was made; 0: not known */
 };
 
 /* All of @ns, by sock_diag. @ret_listeners is to be freed. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* status and services. */
+/* Services with their sockets. */
 #include "inspect.h"
 
 #include <errno.h>
@@ -9,10 +9,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "cleanup.h"
 #include "dispatcher.h"
 #include "error.h"
+#include "fallback.h"
+#include "follows.h"
 #include "text.h"
 
 /* ---- services ---- */
@@ -21,9 +24,11 @@ struct anybind_services {
 	size_t n;
 	struct anybind_service_info *infos;
 	struct room { /* what an info points to */
-		char name[ANYBIND_NAME_MAX + 1];
+		char name[ANYBIND_NAME_MAX + 1], fallback[ANYBIND_NAME_MAX + 1];
 		struct anybind_socket_info *sockets;
 		struct socket_text *texts;
+		struct anybind_follow_info *follows;
+		struct follow_text *follow_texts;
 	} *rooms;
 };
 
@@ -32,6 +37,8 @@ void anybind_services_free(struct anybind_services *services)
 	if (!services)
 		return;
 	for (size_t i = 0; i < services->n; i++) {
+		free(services->rooms[i].follows);
+		free(services->rooms[i].follow_texts);
 		free(services->rooms[i].sockets);
 		free(services->rooms[i].texts);
 	}
@@ -57,6 +64,9 @@ struct listing {
 	const struct registry *registry;
 	const struct census *census;
 	const struct slot_record *records; /* or NULL */
+	const struct window *windows;	   /* or NULL */
+	const struct follow *follows;
+	size_t n_follows;
 };
 
 /* How many places each slot has; to be freed. NULL: out of memory. */
@@ -78,13 +88,54 @@ static double share_of(const struct members *members, const uint32_t *places,
 	return members->n_table ? (double)places[member->slot] / members->n_table : 0;
 }
 
-static void describe_member(const struct listing *l, uint32_t own, double share,
-			    const struct member *member, struct anybind_socket_info *info,
-			    struct socket_text *text)
+static bool is_open(const struct listing *l, uint32_t slot, uint64_t *ret_cookie)
 {
-	const struct slot_record *record = l->records ? &l->records[member->slot] : NULL;
+	return !kernel_slot_cookie(l->registry->maps.fd[MAP_SOCKETS], slot, ret_cookie);
+}
+
+/*
+ * The slot that a member's flows go to. Of a window it is known once there were
+ * any; else it will be the first one that is open.
+ */
+static uint32_t leader_of(const struct listing *l, uint32_t own, const struct member *member)
+{
+	uint64_t cookie;
+
+	if (!member->window)
+		return member->slot;
+	if (l->windows) {
+		uint32_t place = l->windows[WINDOW_OF(member->slot)].best[own & 1];
+
+		if (place < WINDOW_SLOTS && is_open(l, member->slot + place, &cookie))
+			return member->slot + place;
+	}
+	for (uint32_t slot = member->slot; slot < member->slot + WINDOW_SLOTS; slot++)
+		if (is_open(l, slot, &cookie))
+			return slot;
+	return member->slot;
+}
+
+/* Seconds of CLOCK_REALTIME. */
+static uint64_t since_of(const struct slot_record *record)
+{
+	struct timespec boot;
+
+	if (!(record->flags & RECORD_BOOT))
+		return record->since;
+	if (clock_gettime(CLOCK_BOOTTIME, &boot) < 0)
+		return 0;
+	return (uint64_t)time(NULL) - ((uint64_t)boot.tv_sec - record->since);
+}
+
+/* @slot: the member's own, or one of its window. */
+static void describe_member(const struct listing *l, uint32_t own, double share,
+			    const struct member *member, uint32_t slot,
+			    struct anybind_socket_info *info, struct socket_text *text)
+{
+	const struct slot_record *record = l->records ? &l->records[slot] : NULL;
+	bool leads = leader_of(l, own, member) == slot;
 	uint64_t cookie = 0;
-	bool open = !kernel_slot_cookie(l->registry->maps.fd[MAP_SOCKETS], member->slot, &cookie);
+	bool open = is_open(l, slot, &cookie);
 
 	if (!open && record)
 		cookie = record->cookie;
@@ -93,15 +144,23 @@ static void describe_member(const struct listing *l, uint32_t own, double share,
 		info->state = ANYBIND_SOCKET_GONE;
 	else if (!info->address)
 		info->state = ANYBIND_SOCKET_SHUT_DOWN;
-	info->weight = member->weight;
-	info->standby = member->standby;
-	info->share = share;
+	info->weight = leads ? member->weight : 0;
+	info->standby = member->standby || (!leads && member->weight);
+	info->share = leads ? share : 0;
 	if (!record || record->cookie != cookie)
 		return;
-	info->since = record->since;
+	info->since = since_of(record);
 	info->by_uid = record->uid;
 	snprintf(text->how, sizeof(text->how), "%.*s", (int)sizeof(record->how), record->how);
 	info->how = text->how;
+}
+
+/* An empty place of a window is no socket that is gone. */
+static bool is_shown(const struct listing *l, const struct member *member, uint32_t slot)
+{
+	uint64_t cookie;
+
+	return !member->window || is_open(l, slot, &cookie);
 }
 
 /* The sockets of one family and protocol; @max in all, should there be more meanwhile. */
@@ -115,11 +174,18 @@ static int add_sockets(const struct listing *l, uint32_t own, size_t max,
 	if (r < 0)
 		return r;
 	places = count_places(&members);
-	for (size_t i = 0; i < members.n && info->n_sockets < max && places; i++) {
-		struct anybind_socket_info *socket = &room->sockets[info->n_sockets];
+	for (size_t i = 0; i < members.n && places; i++) {
+		const struct member *m = &members.v[i];
+		double share = share_of(&members, places, m);
 
-		describe_member(l, own, share_of(&members, places, &members.v[i]), &members.v[i],
-				socket, &room->texts[info->n_sockets++]);
+		for (uint32_t k = 0; k < member_slots(m) && info->n_sockets < max; k++) {
+			if (!is_shown(l, m, m->slot + k))
+				continue;
+			describe_member(l, own, share, m, m->slot + k,
+					&room->sockets[info->n_sockets],
+					&room->texts[info->n_sockets]);
+			info->n_sockets++;
+		}
 	}
 	members_free(&members);
 	return places ? 0 : -ENOMEM;
@@ -135,8 +201,33 @@ static int count_sockets(const struct listing *l, uint32_t id, size_t *ret)
 
 		if (r < 0)
 			return r;
-		*ret += members.n;
+		for (size_t i = 0; i < members.n; i++)
+			for (uint32_t k = 0; k < member_slots(&members.v[i]); k++)
+				*ret += is_shown(l, &members.v[i], members.v[i].slot + k);
 		members_free(&members);
+	}
+	return 0;
+}
+
+static int add_follows(const struct listing *l, uint32_t id, struct anybind_service_info *info,
+		       struct room *room)
+{
+	room->follows = calloc(l->n_follows + 1, sizeof(*room->follows));
+	room->follow_texts = calloc(l->n_follows + 1, sizeof(*room->follow_texts));
+	if (!room->follows || !room->follow_texts)
+		return -ENOMEM;
+	info->follows = room->follows;
+	for (size_t i = 0; i < l->n_follows; i++) {
+		size_t k = info->n_follows;
+		int r;
+
+		if (!l->follows[i].in_force || l->follows[i].state.service != id)
+			continue;
+		r = follow_describe(l->anybind, l->registry, l->windows, &l->follows[i],
+				    &room->follows[k], &room->follow_texts[k]);
+		if (r < 0)
+			return r;
+		info->n_follows++;
 	}
 	return 0;
 }
@@ -168,7 +259,7 @@ static int fill_service(struct anybind_services *services, const struct listing 
 	for (uint32_t own = SLOT(id, 0, 0); own <= SLOT(id, 1, 1) && !r; own++)
 		r = add_sockets(l, own, n, info, room);
 	info->sockets = room->sockets;
-	return r;
+	return r ? r : add_follows(l, id, info, room);
 }
 
 static int by_service_name(const void *a, const void *b)
@@ -177,7 +268,30 @@ static int by_service_name(const void *a, const void *b)
 		      ((const struct anybind_service_info *)b)->name);
 }
 
-/* Those of the registry that rules name or that have sockets. */
+/* What the last of @services does without a socket: as @service of the rules. */
+static void add_policy(struct anybind_services *services, const struct anybind_ruleset *rs,
+		       size_t service)
+{
+	struct anybind_service_info *info = &services->infos[services->n - 1];
+	struct room *room = &services->rooms[services->n - 1];
+	const char *fallback = fallback_name(rs, service);
+
+	info->missing_pass = rs->services[service].missing_pass;
+	if (!fallback)
+		return;
+	memcpy(room->fallback, fallback, strlen(fallback) + 1);
+	info->fallback = room->fallback;
+}
+
+static bool is_followed(const struct listing *l, uint32_t id)
+{
+	for (size_t i = 0; i < l->n_follows; i++)
+		if (l->follows[i].in_force && l->follows[i].state.service == id)
+			return true;
+	return false;
+}
+
+/* Those of the registry that rules name or that have sockets or follow a cgroup. */
 static int collect(struct anybind_services *services, const struct listing *l,
 		   const struct anybind_ruleset *rs)
 {
@@ -187,14 +301,14 @@ static int collect(struct anybind_services *services, const struct listing *l,
 		int r;
 
 		if (!name ||
-		    (service < 0 && !members_any_open(&l->anybind->state, l->registry, id)))
+		    (service < 0 && !is_followed(l, id) &&
+		     !members_any_open(&l->anybind->state, l->registry, id)))
 			continue;
 		r = fill_service(services, l, name, id);
 		if (r < 0)
 			return r;
 		if (service >= 0)
-			services->infos[services->n - 1].missing_pass =
-				rs->services[service].missing_pass;
+			add_policy(services, rs, (size_t)service);
 	}
 	return 0;
 }
@@ -223,8 +337,9 @@ static int list_services(struct anybind_services **ret, const struct anybind *a,
 	struct anybind_services *services = calloc(1, sizeof(*services));
 	struct registry registry = { 0 };
 	struct census census = { 0 };
-	struct listing l = { a, &registry, &census, NULL };
-	size_t mapped = 0;
+	_cleanup_free_ struct follow *follows = NULL;
+	struct listing l = { a, &registry, &census };
+	size_t mapped = 0, windows_mapped = 0;
 	int r = -ENOMEM;
 
 	if (!services)
@@ -235,14 +350,20 @@ static int list_services(struct anybind_services **ret, const struct anybind *a,
 		r = registry_open(&registry, &current->maps, false);
 	if (!r)
 		r = census_take(&census, &a->ns);
+	if (!r)
+		r = follows_read(&a->state, &follows, &l.n_follows);
 	if (!r) {
+		l.follows = follows;
 		l.records = records_map(&registry, &mapped);
+		l.windows = windows_map(&registry, &windows_mapped);
 		r = collect(services, &l, rs);
 	}
 	if (!r)
 		r = count_rules(services, rs);
 	if (l.records)
 		munmap((void *)l.records, mapped);
+	if (l.windows)
+		munmap((void *)l.windows, windows_mapped);
 	census_free(&census);
 	registry_close(&registry);
 	if (r < 0)
@@ -271,112 +392,4 @@ int anybind_services(struct anybind *a, struct anybind_services **ret_services,
 	anybind_ruleset_free(rs);
 	current_close(&current);
 	return r;
-}
-
-/* ---- status ---- */
-
-struct status {
-	struct anybind_status public;
-	char path[PATH_MAX];
-	struct device *names;
-	struct anybind_device_info *devices;
-	uint32_t *others;
-};
-
-void anybind_status_free(struct anybind_status *status)
-{
-	struct status *s = (struct status *)status;
-
-	if (!s)
-		return;
-	free(s->names);
-	free(s->devices);
-	free(s->others);
-	free(s);
-}
-
-static int status_devices(struct status *s, const struct anybind *a,
-			  const struct anybind_ruleset *rs)
-{
-	s->names = calloc(rs->n_devices + 1, sizeof(*s->names));
-	s->devices = calloc(rs->n_devices + 1, sizeof(*s->devices));
-	if (!s->names || !s->devices)
-		return -ENOMEM;
-	for (size_t i = 0; i < rs->n_devices; i++) {
-		int now = facts_ifindex(&a->ns, rs->devices[i].name);
-
-		s->names[i] = rs->devices[i];
-		s->devices[i] = (struct anybind_device_info){
-			s->names[i].name, rs->devices[i].ifindex, now > 0 ? now : 0,
-		};
-	}
-	s->public.devices = s->devices;
-	s->public.n_devices = rs->n_devices;
-	return 0;
-}
-
-/* Programs on the namespace besides ours; a failure leaves the list empty. */
-static void status_others(struct status *s, const struct anybind *a)
-{
-	size_t n = 0, kept = 0;
-
-	if (kernel_attached(a->ns.fd, &s->others, &n) < 0)
-		return;
-	for (size_t i = 0; i < n; i++)
-		if (!s->public.loaded || s->others[i] != s->public.program_id)
-			s->others[kept++] = s->others[i];
-	s->public.others = s->others;
-	s->public.n_others = kept;
-}
-
-static int status_loaded(struct status *s, const struct anybind *a, const struct current *current,
-			 struct anybind_report *report)
-{
-	const struct table_header *h = current->table.header;
-	struct anybind_status *p = &s->public;
-	struct anybind_ruleset *rs;
-	int r = table_ruleset(&current->table, &rs, report);
-
-	if (r < 0)
-		return r;
-	p->loaded = true;
-	p->generation = h->generation;
-	p->changed = h->changed;
-	p->program_id = current->info.program_id;
-	p->link_id = current->info.link_id;
-	p->layout = h->layout;
-	p->rules = h->n_rules;
-	p->services = h->n_services;
-	p->table_bytes = table_lookup_bytes(&current->table);
-	p->rules_bytes = table_rules_bytes(&current->table);
-	r = status_devices(s, a, rs);
-	anybind_ruleset_free(rs);
-	return r < 0 ? report_oom(report) : 0;
-}
-
-int anybind_status(struct anybind *a, struct anybind_status **ret_status,
-		   struct anybind_report *report)
-{
-	struct current current = CURRENT_NONE;
-	struct status *s = calloc(1, sizeof(*s));
-	int r = -ENOENT;
-
-	if (!s)
-		return report_oom(report);
-	s->public.netns_cookie = a->ns.cookie;
-	s->public.netns_inode = a->ns.inode;
-	memcpy(s->path, a->state.path, sizeof(a->state.path));
-	s->public.path = s->path;
-	if (a->has_bpffs)
-		r = state_read(&a->state, &current, report);
-	if (!r)
-		r = status_loaded(s, a, &current, report);
-	current_close(&current);
-	if (r < 0 && r != -ENOENT) {
-		anybind_status_free(&s->public);
-		return r;
-	}
-	status_others(s, a);
-	*ret_status = &s->public;
-	return 0;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "cleanup.h"
@@ -21,7 +22,7 @@
 
 const char *const kernel_map_names[KERNEL_MAPS] = {
 	[MAP_SOCKETS] = "sockets",   [MAP_COUNTERS] = "counters", [MAP_REGISTRY] = "registry",
-	[MAP_GROUPS] = "groups",     [MAP_RECORDS] = "records",
+	[MAP_GROUPS] = "groups",     [MAP_RECORDS] = "records",	  [MAP_WINDOWS] = "windows",
 };
 
 static void close_fd(int *fd)
@@ -100,15 +101,35 @@ static int keep_maps(const struct bpf_object *object, struct kernel_maps *maps)
 	return 0;
 }
 
+/*
+ * Puts @table in the place of the program's data. libbpf maps and unmaps such
+ * data by the size it knows, so it is shown a map of the size that the program
+ * was built with, whose descriptor then is replaced.
+ */
+static int place_table(struct bpf_map *map, int table)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	_cleanup_close_ int placeholder = bpf_map_create(BPF_MAP_TYPE_ARRAY, "anybind_none", 4,
+							 bpf_map__value_size(map), 1, &opts);
+	int r;
+
+	if (placeholder < 0)
+		return -errno;
+	r = bpf_map__reuse_fd(map, placeholder);
+	if (r < 0)
+		return r;
+	return dup3(table, bpf_map__fd(map), O_CLOEXEC) < 0 ? -errno : 0;
+}
+
 static int load_program(struct dispatch_bpf *skel, struct generation *gen,
 			struct kernel_maps *maps)
 {
-	int r = bpf_map__reuse_fd(skel->maps.table, gen->table);
+	int r = place_table(skel->maps.data_table, gen->table);
 
 	if (!r)
 		r = reuse_maps(skel->obj, maps);
 	if (!r)
-		r = dispatch_bpf__load(skel);
+		r = bpf_object__load(skel->obj);
 	if (!r)
 		r = keep_maps(skel->obj, maps);
 	if (r < 0)
@@ -231,6 +252,14 @@ int kernel_attached(int netns_fd, uint32_t **ret, size_t *ret_n)
 	return 0;
 }
 
+bool kernel_has_btf(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	btf__free(btf);
+	return btf != NULL;
+}
+
 /* ---- maps ---- */
 
 int kernel_mmap(int map, bool write, void **ret, size_t *ret_size)
@@ -254,11 +283,21 @@ int kernel_mmap(int map, bool write, void **ret, size_t *ret_size)
 	return 0;
 }
 
-int kernel_slot_set(int sockets, uint32_t slot, int fd)
+static int slot_update(int sockets, uint32_t slot, int fd, uint64_t flags)
 {
 	__u64 value = fd;
 
-	return bpf_map_update_elem(sockets, &slot, &value, BPF_ANY) < 0 ? -errno : 0;
+	return bpf_map_update_elem(sockets, &slot, &value, flags) < 0 ? -errno : 0;
+}
+
+int kernel_slot_set(int sockets, uint32_t slot, int fd)
+{
+	return slot_update(sockets, slot, fd, BPF_ANY);
+}
+
+int kernel_slot_claim(int sockets, uint32_t slot, int fd)
+{
+	return slot_update(sockets, slot, fd, BPF_NOEXIST);
 }
 
 int kernel_slot_clear(int sockets, uint32_t slot)
@@ -279,6 +318,14 @@ int kernel_slot_cookie(int sockets, uint32_t slot, uint64_t *ret)
 	return 0;
 }
 
+int kernel_try_socket(int fd)
+{
+	_cleanup_close_ int map =
+		bpf_map_create(BPF_MAP_TYPE_SOCKMAP, "anybind_try", 4, 8, 1, NULL);
+
+	return map < 0 ? -errno : kernel_slot_set(map, 0, fd);
+}
+
 int kernel_map_id(int map, uint32_t *ret)
 {
 	struct bpf_map_info info = { 0 };
@@ -295,14 +342,14 @@ int kernel_group_new(const struct group_element *elements, size_t n)
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	_cleanup_close_ int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "anybind_group", 4,
 						 sizeof(*elements), n, &opts);
-	size_t size;
-	void *value;
+	void *value = NULL;
+	size_t size = 0;
 	int r;
 
 	if (map < 0)
 		return -errno;
 	r = kernel_mmap(map, true, &value, &size);
-	if (r < 0)
+	if (r < 0 || !value)
 		return r;
 	memcpy(value, elements, n * sizeof(*elements));
 	munmap(value, size);

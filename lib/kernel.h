@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The edge to the kernel's BPF: besides this only kernel_iter.c calls libbpf. */
+/* The edge to the kernel's BPF: besides this only kernel_*.c call libbpf. */
 #ifndef ANYBIND_KERNEL_H
 #define ANYBIND_KERNEL_H
 
@@ -16,6 +16,7 @@ enum kernel_map {
 	MAP_REGISTRY,
 	MAP_GROUPS,
 	MAP_RECORDS,
+	MAP_WINDOWS,
 	KERNEL_MAPS
 };
 extern const char *const kernel_map_names[KERNEL_MAPS];
@@ -23,7 +24,7 @@ extern const char *const kernel_map_names[KERNEL_MAPS];
 struct kernel_maps {
 	int fd[KERNEL_MAPS]; /* descriptors, -1: not there yet */
 };
-#define KERNEL_MAPS_NONE ((struct kernel_maps){ { -1, -1, -1, -1, -1 } })
+#define KERNEL_MAPS_NONE ((struct kernel_maps){ { -1, -1, -1, -1, -1, -1 } })
 void kernel_maps_close(struct kernel_maps *maps);
 
 /* One generation in the kernel: a program and the table that it reads. */
@@ -67,10 +68,16 @@ int kernel_program_id(int program, uint32_t *ret);
 /* Maps a table's or the registry's whole value. munmap(2) frees it. */
 int kernel_mmap(int map, bool write, void **ret, size_t *ret_size);
 
-/* Socket slots. kernel_slot_cookie(): 0 and the cookie, or -ENOENT. */
+/*
+ * Socket slots. kernel_slot_claim(): -EEXIST where the slot is not empty.
+ * kernel_slot_cookie(): 0 and the cookie, or -ENOENT.
+ */
 int kernel_slot_set(int sockets, uint32_t slot, int fd);
+int kernel_slot_claim(int sockets, uint32_t slot, int fd);
 int kernel_slot_clear(int sockets, uint32_t slot);
 int kernel_slot_cookie(int sockets, uint32_t slot, uint64_t *ret);
+/* Does the kernel take the socket? Nothing stays of it. As kernel_slot_set(). */
+int kernel_try_socket(int fd);
 
 /*
  * Groups (see bpf/abi.h). kernel_group_new(): a descriptor of a group with
@@ -98,6 +105,9 @@ struct test_run {
 };
 /* BPF_PROG_TEST_RUN. -EOPNOTSUPP: it chose a socket of a reuseport group. */
 int kernel_test_run(int program, struct test_run *run);
+
+/* Does the kernel describe its structures, as programs that look into them need? */
+bool kernel_has_btf(void);
 
 /* Ids of all sk_lookup programs on the namespace; *ret is to be freed. */
 int kernel_attached(int netns_fd, uint32_t **ret, size_t *ret_n);

@@ -8,27 +8,19 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "cleanup.h"
 #include "collect.skel.h"
 #include "dump.h"
 #include "error.h"
+#include "kernel.h"
 #include "kernel_log.h"
 #include "system.h"
 
 static void destroy(struct collect_bpf **skel)
 {
 	collect_bpf__destroy(*skel);
-}
-
-static bool kernel_has_btf(void)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-
-	btf__free(btf);
-	return btf != NULL;
 }
 
 static struct bpf_program *program_for(const struct collect_bpf *skel, int protocol)
@@ -43,6 +35,7 @@ struct walk {
 	int sockets; /* -1: a map of its own */
 	const struct collect_item *items;
 	size_t n;
+	bool claim; /* into slots that are empty only */
 };
 
 static int load(struct collect_bpf *skel, const struct walk *walk)
@@ -56,6 +49,7 @@ static int load(struct collect_bpf *skel, const struct walk *walk)
 	if (r < 0)
 		return r;
 	memcpy((void *)&skel->rodata->list_port, &(uint32_t){walk->list_port}, sizeof(uint32_t));
+	memcpy((void *)&skel->rodata->claim, &walk->claim, sizeof(walk->claim));
 	bpf_program__set_autoload(skel->progs.collect_tcp, walk->protocol == IPPROTO_TCP);
 	bpf_program__set_autoload(skel->progs.collect_udp, walk->protocol == IPPROTO_UDP);
 	r = collect_bpf__load(skel);
@@ -157,10 +151,14 @@ static size_t note(const struct collect_record *record, struct collect_item *ite
 	return fresh;
 }
 
-int kernel_collect(const struct netns *ns, int protocol, int sockets, struct collect_item *items,
-		   size_t n, struct anybind_report *report)
+int kernel_collect(const struct netns *ns, int protocol, int sockets, bool claim,
+		   struct collect_item *items, size_t n, struct anybind_report *report)
 {
-	const struct walk walk = {.protocol = protocol, .sockets = sockets, .items = items, .n = n};
+	const struct walk walk = {.protocol = protocol,
+				  .sockets = sockets,
+				  .items = items,
+				  .n = n,
+				  .claim = claim};
 	_cleanup_close_ int fd = open_iterator(ns, &walk, report);
 	struct collect_record record;
 	size_t found = 0;

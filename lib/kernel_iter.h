@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Sockets by BPF iterators: no descriptor of theirs is needed. The other user of libbpf. */
+/* Sockets by BPF iterators: no descriptor of theirs is needed. */
 #ifndef ANYBIND_KERNEL_ITER_H
 #define ANYBIND_KERNEL_ITER_H
 
@@ -21,12 +21,13 @@ struct collect_item {
 
 /*
  * Puts sockets of @ns into slots of the map @sockets, in one walk; -1: into a
- * map that ends with this call, to see whether the kernel takes them. 0: what
+ * map that ends with this call, to see whether the kernel takes them. @claim:
+ * not into slots that are taken, which is the item's error, -EEXIST. 0: what
  * came of each is in @items. Failures are reported: -ENOTSUP (kernel too old
  * for @protocol, or without BTF), -EPERM.
  */
-int kernel_collect(const struct netns *ns, int protocol, int sockets, struct collect_item *items,
-		   size_t n, struct anybind_report *report);
+int kernel_collect(const struct netns *ns, int protocol, int sockets, bool claim,
+		   struct collect_item *items, size_t n, struct anybind_report *report);
 
 /*
  * All TCP listeners or unconnected UDP sockets of @ns on @port (host order).

@@ -3,6 +3,7 @@
  * Hash lines with linear probing by line. A search stops at the first line
  * that nothing was pushed on from, so nearly every one reads a single line.
  */
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,14 @@ static unsigned int empty_slot(const uint8_t len[], unsigned int n)
 	return i;
 }
 
-static bool put4(struct line4 *line, const struct entry *e)
+void prefix_key(bool v6, uint64_t hi, uint64_t lo, __u64 *ret_hi, __u64 *ret_lo)
+{
+	*ret_hi = v6 ? lookup_half(htobe32(hi >> 32), htobe32((uint32_t)hi)) : 0;
+	*ret_lo = v6 ? lookup_half(htobe32(lo >> 32), htobe32((uint32_t)lo))
+		     : htobe32((uint32_t)lo);
+}
+
+static bool put4(struct line4 *line, const struct entry *e, uint32_t key)
 {
 	unsigned int i = empty_slot(line->len, LINE4_SLOTS);
 
@@ -42,14 +50,14 @@ static bool put4(struct line4 *line, const struct entry *e)
 		line->flags |= LINE_NEXT;
 		return false;
 	}
-	line->key[i] = e->lo;
+	line->key[i] = key;
 	line->action[i] = e->action;
 	line->len[i] = e->len;
 	line->flags |= e->more << i;
 	return true;
 }
 
-static bool put6(struct line6 *line, const struct entry *e)
+static bool put6(struct line6 *line, const struct entry *e, uint64_t hi, uint64_t lo)
 {
 	unsigned int i = empty_slot(line->len, LINE6_SLOTS);
 
@@ -57,8 +65,8 @@ static bool put6(struct line6 *line, const struct entry *e)
 		line->flags |= LINE_NEXT;
 		return false;
 	}
-	line->key[i][0] = e->hi;
-	line->key[i][1] = e->lo;
+	line->key[i][0] = hi;
+	line->key[i][1] = lo;
 	line->action[i] = e->action;
 	line->len[i] = e->len;
 	line->flags |= e->more << i;
@@ -72,15 +80,18 @@ static bool fill(uint8_t (*lines)[64], uint32_t n_lines, bool v6, const struct e
 	memset(lines, 0, (size_t)n_lines * 64);
 	for (size_t i = 0; i < entries->n; i++) {
 		const struct entry *e = &entries->v[i];
-		uint64_t home = v6 ? lookup_home6(mul, n_lines, e->hi, e->lo, e->len)
-				   : lookup_home4(mul, n_lines, e->lo, e->len);
 		unsigned int probe = 0;
+		__u64 hi, lo, home;
+
+		prefix_key(v6, e->hi, e->lo, &hi, &lo);
+		home = v6 ? lookup_home6(mul, n_lines, hi, lo, e->len)
+			  : lookup_home4(mul, n_lines, lo, e->len);
 
 		for (;; probe++) {
 			if (probe == PROBES_MAX || home + probe >= n_lines)
 				return false;
-			if (v6 ? put6((struct line6 *)lines[home + probe], e)
-			       : put4((struct line4 *)lines[home + probe], e))
+			if (v6 ? put6((struct line6 *)lines[home + probe], e, hi, lo)
+			       : put4((struct line4 *)lines[home + probe], e, lo))
 				break;
 		}
 	}

@@ -48,25 +48,53 @@ static int by_cookie(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-int members_add_open(struct members *members, const struct members *from,
-		     const struct registry *registry, struct known **ret_known)
+/* Notes @cookie for the member that will be the next of @members. */
+static int add_known(struct known **known, size_t *n, uint64_t cookie, size_t at)
 {
-	_cleanup_free_ struct known *known = calloc(from->n + 1, sizeof(*known));
-	int r = known ? 0 : -ENOMEM;
+	struct known *grown;
+
+	/* A power of two of them is full. */
+	if (!(*n & (*n - 1))) {
+		grown = reallocarray(*known, *n ? 2 * *n : 1, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		*known = grown;
+	}
+	(*known)[(*n)++] = (struct known){cookie, at};
+	return 0;
+}
+
+int members_add_open(struct members *members, const struct members *from,
+		     const struct registry *registry, struct known **ret_known, size_t *ret_n)
+{
+	_cleanup_free_ struct known *known = NULL;
+	size_t n = 0;
+	int r = 0;
 
 	for (size_t i = 0; i < from->n && !r; i++) {
 		const struct member *member = &from->v[i];
-		uint64_t cookie;
+		bool stays = member->window; /* it may fill again */
 
-		if (kernel_slot_cookie(registry->maps.fd[MAP_SOCKETS], member->slot, &cookie) < 0)
-			continue;
-		known[members->n] = (struct known){cookie, members->n};
-		r = members_add(members, member);
+		for (uint32_t k = 0; k < member_slots(member) && !r; k++) {
+			uint64_t cookie;
+
+			r = kernel_slot_cookie(registry->maps.fd[MAP_SOCKETS], member->slot + k,
+					       &cookie);
+			stays |= !r;
+			if (!r)
+				r = add_known(&known, &n, cookie, members->n);
+			else if (r == -ENOENT)
+				r = 0;
+		}
+		if (!r && stays)
+			r = members_add(members, member);
 	}
 	if (r < 0)
 		return r;
-	qsort(known, members->n, sizeof(*known), by_cookie);
+	if (n)
+		qsort(known, n, sizeof(*known), by_cookie);
 	*ret_known = take_ptr(known);
+	*ret_n = n;
 	return 0;
 }
 
@@ -79,6 +107,14 @@ const struct known *known_find(const struct known *known, size_t n, uint64_t coo
 
 /* ---- reading ---- */
 
+static bool is_member(const struct member *member)
+{
+	if (!member->window)
+		return member->slot < SLOTS;
+	return member->slot >= SLOTS_OWN && member->slot < SLOTS &&
+	       !((member->slot - SLOTS_OWN) % WINDOW_SLOTS);
+}
+
 /* Copies a group's members and table out of its @n elements. */
 static int read_elements(const struct group_element *e, size_t n, struct members *ret)
 {
@@ -89,9 +125,10 @@ static int read_elements(const struct group_element *e, size_t n, struct members
 	    (n > first && n - first != mask + 1))
 		return -EUCLEAN;
 	for (size_t i = GROUP_HEAD; i < first && !r; i++) {
-		struct member member = {e[i].a, e[i].b & GROUP_WEIGHT, e[i].b & GROUP_STANDBY};
+		struct member member = {e[i].a, e[i].b & GROUP_WEIGHT, e[i].b & GROUP_STANDBY,
+					e[i].b & GROUP_WINDOW};
 
-		r = member.slot < SLOTS ? members_add(ret, &member) : -EUCLEAN;
+		r = is_member(&member) ? members_add(ret, &member) : -EUCLEAN;
 	}
 	if (r < 0 || n == first)
 		return r;
@@ -143,7 +180,7 @@ static int open_group(const struct state *state, int groups, uint32_t own)
 /* The own slot alone, if anything is in it. */
 static int read_alone(const struct registry *registry, uint32_t own, struct members *ret)
 {
-	const struct member alone = {own, 1, false};
+	const struct member alone = {own, 1, false, false};
 	uint64_t cookie;
 	int r = kernel_slot_cookie(registry->maps.fd[MAP_SOCKETS], own, &cookie);
 
@@ -178,6 +215,27 @@ static int rank(const struct member *member)
 	return member->weight ? 0 : member->standby ? 1 : 2;
 }
 
+static uint32_t flags_of(const struct member *member)
+{
+	return (member->standby ? GROUP_STANDBY : 0) | (member->window ? GROUP_WINDOW : 0);
+}
+
+/* The places of the table. */
+static void fill_places(const struct members *members, const uint32_t *table, size_t n,
+			struct group_element *places)
+{
+	uint8_t windows[WINDOWS] = {0};
+
+	for (size_t i = 0; i < members->n; i++)
+		if (members->v[i].window)
+			windows[WINDOW_OF(members->v[i].slot)] = 1;
+	for (size_t i = 0; i < n; i++) {
+		bool window = table[i] >= SLOTS_OWN && windows[WINDOW_OF(table[i])];
+
+		places[i] = (struct group_element){table[i], window ? GROUP_WINDOW : 0};
+	}
+}
+
 /* Elements as bpf/abi.h describes them; to be freed. */
 static struct group_element *make_elements(const struct members *members, const uint32_t *table,
 					   size_t n_table, size_t *ret_n)
@@ -195,12 +253,10 @@ static struct group_element *make_elements(const struct members *members, const 
 
 			if (rank(m) != wanted)
 				continue;
-			e[at++] = (struct group_element){
-				m->slot, m->weight | (m->standby ? GROUP_STANDBY : 0)};
+			e[at++] = (struct group_element){m->slot, m->weight | flags_of(m)};
 			e[1].a += wanted < 2;
 		}
-	for (size_t i = 0; i < n_table; i++)
-		e[first + i].a = table[i];
+	fill_places(members, table, n_table, &e[first]);
 	*ret_n = first + n_table;
 	return e;
 }
@@ -246,7 +302,45 @@ int members_dissolve(const struct state *state, const struct registry *registry,
 	return r == -ENOENT ? 0 : r;
 }
 
+static bool is_other(const struct member *member, void *slot)
+{
+	return member->slot != *(uint32_t *)slot;
+}
+
+int members_remove(const struct state *state, const struct registry *registry, uint32_t own,
+		   uint32_t slot)
+{
+	struct members members;
+	int r = members_read(state, registry, own, &members);
+	size_t before;
+
+	if (r < 0)
+		return r;
+	before = members.n;
+	members_filter(&members, is_other, &slot);
+	if (members.n == before)
+		r = -ENOENT;
+	else
+		r = members.n ? members_publish(state, registry, own, &members)
+			      : members_dissolve(state, registry, own);
+	members_free(&members);
+	return r;
+}
+
 /* ---- a service's sockets together ---- */
+
+/* Calls @fn for each open socket of @member until it says stop. */
+static int each_socket(const struct registry *registry, const struct member *member,
+		       int (*fn)(uint64_t cookie, void *data), void *data)
+{
+	uint64_t cookie;
+	int r = 0;
+
+	for (uint32_t i = 0; i < member_slots(member) && !r; i++)
+		if (!kernel_slot_cookie(registry->maps.fd[MAP_SOCKETS], member->slot + i, &cookie))
+			r = fn(cookie, data);
+	return r;
+}
 
 /* Calls @fn for each open socket of @id until it says stop. */
 static int each_open(const struct state *state, const struct registry *registry, uint32_t id,
@@ -256,17 +350,21 @@ static int each_open(const struct state *state, const struct registry *registry,
 
 	for (uint32_t own = SLOT(id, 0, 0); own <= SLOT(id, 1, 1) && !r; own++) {
 		struct members members;
-		uint64_t cookie;
 
 		if (members_read(state, registry, own, &members) < 0)
 			continue;
 		for (size_t i = 0; i < members.n && !r; i++)
-			if (!kernel_slot_cookie(registry->maps.fd[MAP_SOCKETS], members.v[i].slot,
-						&cookie))
-				r = fn(cookie, data);
+			r = each_socket(registry, &members.v[i], fn, data);
 		members_free(&members);
 	}
 	return r;
+}
+
+static int stop(uint64_t cookie, void *data)
+{
+	(void)cookie;
+	(void)data;
+	return 1;
 }
 
 bool members_any_open(const struct state *state, const struct registry *registry, uint32_t id)
@@ -275,26 +373,24 @@ bool members_any_open(const struct state *state, const struct registry *registry
 
 	for (uint32_t own = SLOT(id, 0, 0); own <= SLOT(id, 1, 1) && !any; own++) {
 		struct members members;
-		uint64_t cookie;
 
 		/* What cannot be read may be open. */
 		if (members_read(state, registry, own, &members) < 0)
 			return true;
 		for (size_t i = 0; i < members.n && !any; i++)
-			any = kernel_slot_cookie(registry->maps.fd[MAP_SOCKETS], members.v[i].slot,
-						 &cookie) != -ENOENT;
+			any = each_socket(registry, &members.v[i], stop, NULL);
 		members_free(&members);
 	}
 	return any;
 }
 
 void members_collect(const struct state *state, struct registry *registry,
-		     const struct anybind_ruleset *rs)
+		     const struct anybind_ruleset *rs, const uint8_t *held)
 {
 	for (uint32_t id = 0; id < REGISTRY_SIZE; id++) {
 		const char *name = registry_name(registry, id);
 
-		if (!registry->entries[id].name[0] ||
+		if (!registry->entries[id].name[0] || held[id] ||
 		    (name && ruleset_find_service(rs, name) >= 0) ||
 		    members_any_open(state, registry, id))
 			continue;
@@ -342,108 +438,4 @@ int members_cookies(const struct state *state, const struct registry *registry, 
 	*ret = cookies.v;
 	*ret_n = cookies.n;
 	return 0;
-}
-
-/* ---- slots of the pool ---- */
-
-static int map_records(const struct registry *registry, bool write, struct slot_record **ret,
-		       size_t *ret_mapped)
-{
-	void *records;
-	int r = kernel_mmap(registry->maps.fd[MAP_RECORDS], write, &records, ret_mapped);
-
-	if (r < 0)
-		return r;
-	if (*ret_mapped < SLOTS * sizeof(struct slot_record)) {
-		munmap(records, *ret_mapped);
-		return -EUCLEAN;
-	}
-	*ret = records;
-	return 0;
-}
-
-const struct slot_record *records_map(const struct registry *registry, size_t *ret_mapped)
-{
-	struct slot_record *records;
-
-	return map_records(registry, false, &records, ret_mapped) < 0 ? NULL : records;
-}
-
-void pool_close(struct pool *pool)
-{
-	if (pool->records)
-		munmap(pool->records, pool->mapped);
-	free(pool->used);
-	*pool = (struct pool){0};
-}
-
-static int mark_used(struct pool *pool, const struct state *state, const struct registry *registry)
-{
-	for (uint32_t own = 0; own < SLOTS_OWN; own++) {
-		struct members members;
-		int r;
-
-		if (!registry_name(registry, own >> 2))
-			continue;
-		r = members_read(state, registry, own, &members);
-		if (r < 0)
-			return r;
-		for (size_t i = 0; i < members.n; i++)
-			if (members.v[i].slot >= SLOTS_OWN)
-				pool->used[members.v[i].slot - SLOTS_OWN] = 1;
-		members_free(&members);
-	}
-	return 0;
-}
-
-int pool_open(struct pool *ret, const struct state *state, const struct registry *registry)
-{
-	struct pool pool = {.used = calloc(SLOTS_POOL, 1)};
-	int r = pool.used ? map_records(registry, true, &pool.records, &pool.mapped) : -ENOMEM;
-
-	if (!r)
-		r = mark_used(&pool, state, registry);
-	for (uint32_t i = 0; i < SLOTS_POOL && !r; i++)
-		if (!pool.used[i] && pool.records[SLOTS_OWN + i].cookie)
-			pool_release(&pool, registry, SLOTS_OWN + i);
-	if (r < 0)
-		pool_close(&pool);
-	else
-		*ret = pool;
-	return r;
-}
-
-int pool_take(struct pool *pool, uint32_t *ret_slot)
-{
-	while (pool->next < SLOTS_POOL && pool->used[pool->next])
-		pool->next++;
-	if (pool->next == SLOTS_POOL)
-		return -ENOSPC;
-	pool->used[pool->next] = 1;
-	*ret_slot = SLOTS_OWN + pool->next;
-	return 0;
-}
-
-void pool_release(struct pool *pool, const struct registry *registry, uint32_t slot)
-{
-	kernel_slot_clear(registry->maps.fd[MAP_SOCKETS], slot);
-	memset(&pool->records[slot], 0, sizeof(pool->records[slot]));
-	if (slot < SLOTS_OWN)
-		return;
-	pool->used[slot - SLOTS_OWN] = 0;
-	if (slot - SLOTS_OWN < pool->next)
-		pool->next = slot - SLOTS_OWN;
-}
-
-void pool_release_others(struct pool *pool, const struct registry *registry,
-			 const struct members *before, const struct members *after)
-{
-	_cleanup_free_ uint8_t *stays = calloc(SLOTS, 1);
-
-	/* Without memory they stay as litter, which the next writer clears. */
-	for (size_t i = 0; i < after->n && stays; i++)
-		stays[after->v[i].slot] = 1;
-	for (size_t i = 0; i < before->n && stays; i++)
-		if (!stays[before->v[i].slot])
-			pool_release(pool, registry, before->v[i].slot);
 }

@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "error.h"
+#include "fallback.h"
 #include "names.h"
 #include "ruleset.h"
 #include "seal.h"
@@ -113,28 +114,47 @@ static int intern_device(struct parser *parser, struct word name, uint16_t *ret)
 	return 0;
 }
 
+/* A service is declared once, or always alike. */
+static void check_policy(struct parser *parser, size_t i, const struct service *wanted)
+{
+	struct anybind_ruleset *rs = parser->rs;
+	const struct service old = rs->services[i];
+	char text[2][POLICY_TEXT_MAX];
+
+	if (old.missing_pass == wanted->missing_pass && old.fallback == wanted->fallback)
+		return;
+	fallback_policy_text(rs, i, text[0]);
+	rs->services[i] = *wanted;
+	fallback_policy_text(rs, i, text[1]);
+	rs->services[i] = old;
+	parser->failed = true;
+	fail(parser, -EINVAL, "A service is declared once.",
+	     "\"service %s %s\" conflicts with line %u: \"%s\"", old.name, text[1],
+	     rs->declarations[i].line, text[0]);
+}
+
 static int add_service(struct parser *parser, const struct statement *st)
 {
 	struct declaration *declaration;
-	struct service *service;
-	uint32_t i = 0;
+	uint32_t i = 0, fallback = 0;
+	struct service wanted;
 	int r;
 
 	r = intern_service(parser, st->service, &i);
+	if (r == 0 && st->fallback.text)
+		r = intern_service(parser, st->fallback, &fallback);
 	if (r < 0)
 		return r;
-	service = &parser->rs->services[i];
+	wanted = parser->rs->services[i];
+	wanted.missing_pass = st->missing_pass;
+	wanted.fallback = st->fallback.text ? (uint16_t)(1 + fallback) : 0;
 	declaration = &parser->rs->declarations[i];
-	if (declaration->is_explicit && service->missing_pass != st->missing_pass) {
-		parser->failed = true;
-		fail(parser, -EINVAL, "A service is declared once.",
-		     "\"service %s missing %s\" conflicts with line %u: \"missing %s\"",
-		     service->name, st->missing_pass ? "pass" : "drop", declaration->line,
-		     service->missing_pass ? "pass" : "drop");
-	} else if (!declaration->is_explicit) {
-		*declaration = (struct declaration){true, parser->place.line};
-		service->missing_pass = st->missing_pass;
+	if (declaration->is_explicit) {
+		check_policy(parser, i, &wanted);
+		return 0;
 	}
+	*declaration = (struct declaration){true, parser->place.line};
+	parser->rs->services[i] = wanted;
 	return 0;
 }
 

@@ -182,13 +182,15 @@ static uint8_t emit_levels(const struct planner *p, bool v6, unsigned int height
 			   unsigned int j, struct family_params *params)
 {
 	unsigned int at = params->n_levels, root;
+	__u64 hi, lo;
 
 	if (i == j)
 		return LEVEL_NONE;
 	root = p->root[height][i][j];
 	params->n_levels++;
 	params->levels[at].len = p->len[root];
-	prefix_mask(v6, p->len[root], &params->levels[at].mask_hi, &params->levels[at].mask_lo);
+	prefix_mask(v6, p->len[root], &hi, &lo);
+	prefix_key(v6, hi, lo, &params->levels[at].mask_hi, &params->levels[at].mask_lo);
 	params->levels[at].shorter = emit_levels(p, v6, height - 1, i, root, params);
 	params->levels[at].longer = emit_levels(p, v6, height - 1, root + 1, j, params);
 	return at;

@@ -30,6 +30,12 @@ void entries_sort(struct entries *entries);
 /* The mask of a prefix length; for IPv4 in *ret_lo. */
 void prefix_mask(bool v6, unsigned int len, __u64 *ret_hi, __u64 *ret_lo);
 
+/*
+ * A prefix, or a mask, as lines have it: *ret_hi and *ret_lo from host order
+ * (as in struct entry) to what abi.h says of keys.
+ */
+void prefix_key(bool v6, uint64_t hi, uint64_t lo, __u64 *ret_hi, __u64 *ret_lo);
+
 /* Does @outer hold @inner (or equal it)? */
 bool entry_covers(bool v6, const struct entry *outer, const struct entry *inner);
 

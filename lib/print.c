@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "fallback.h"
 #include "group.h"
 #include "statement.h"
 #include "text.h"
@@ -48,7 +49,9 @@ static void print_text(struct printed *printed)
 	p = put(p, st->from);
 	p = put(p, st->dev ? "dev" : NULL);
 	p = put(p, st->dev);
-	put(p, st->missing_pass ? "missing pass" : NULL);
+	p = put(p, st->missing_pass ? "missing pass" : NULL);
+	p = put(p, st->fallback ? "fallback" : NULL);
+	put(p, st->fallback);
 	printed->statement.text = printed->text;
 }
 
@@ -118,6 +121,8 @@ static int print_services(struct printer *printer, const bool *services)
 			.action = ANYBIND_SERVICE,
 			.service = rs->services[i].name,
 			.missing_pass = rs->services[i].missing_pass,
+			.fallback = fallback_name(rs, i),
+			.implied = rs->declarations && !rs->declarations[i].is_explicit,
 		};
 		print_text(&printer->printed);
 		r = printer->fn(&printer->printed.statement, printer->data);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* Sockets into a service's slots, and out of them. */
+/* Registering sockets. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -10,8 +10,9 @@
 #include "cleanup.h"
 #include "dispatcher.h"
 #include "error.h"
-#include "kernel_iter.h"
+#include "insertion.h"
 #include "members.h"
+#include "registration.h"
 #include "socket.h"
 #include "text.h"
 
@@ -44,7 +45,7 @@ int anybind_sockets_listening(struct anybind *a, struct anybind_sockets **ret_so
 	return socket_listening(&a->ns, ret_sockets, protocol, address, report);
 }
 
-static int check_name(const char *service, struct anybind_report *report)
+int registration_check_name(const char *service, struct anybind_report *report)
 {
 	char quoted[QUOTED_MAX];
 
@@ -81,8 +82,23 @@ static int check_netns(const struct anybind *a, const struct anybind_sockets *so
 	return 0;
 }
 
-/* Makes sure that the rules in force declare @service. */
-static int declare(struct anybind *a, const char *service, struct anybind_report *report)
+/* What the kernel refuses must not leave a declaration behind. */
+static int try_out(const struct anybind_sockets *sockets, struct anybind_report *report)
+{
+	for (size_t i = 0; i < sockets->n; i++) {
+		const struct sock *sock = &sockets->socks[i];
+		int r = sock->fd < 0 ? 0 : kernel_try_socket(sock->fd); /* else it was tried out */
+
+		for (size_t k = 0; k < sock->n_mates && sock->fd >= 0 && !r; k++)
+			r = kernel_try_socket(sock->mates[k]);
+		if (r < 0)
+			return socket_insert_refused(r, sock->address, report);
+	}
+	return 0;
+}
+
+int registration_declare(struct anybind *a, const char *service,
+			 const struct anybind_sockets *sockets, struct anybind_report *report)
 {
 	char *words[] = { (char *)"service", (char *)service };
 	struct anybind_ruleset *rs = NULL, *declaration = NULL;
@@ -95,7 +111,10 @@ static int declare(struct anybind *a, const char *service, struct anybind_report
 		r = anybind_ruleset_new(&rs);
 	current_close(&current);
 	if (!r && ruleset_find_service(rs, service) < 0) {
-		r = anybind_ruleset_parse_words(&declaration, ARRAY_SIZE(words), words, report);
+		r = sockets ? try_out(sockets, report) : 0;
+		if (!r)
+			r = anybind_ruleset_parse_words(&declaration, ARRAY_SIZE(words), words,
+							report);
 		if (!r)
 			r = anybind_ruleset_add(rs, declaration, false, report);
 		if (r >= 0)
@@ -106,217 +125,8 @@ static int declare(struct anybind *a, const char *service, struct anybind_report
 	return r;
 }
 
-/* ---- one family and protocol of a service ---- */
-
-/* What a registration works on. */
-struct registration {
-	const struct anybind *anybind;
-	const struct registry *registry;
-	const struct anybind_register_options *options;
-	struct anybind_report *report;
-	struct pool pool;
-	uint32_t own; /* the service's own slot */
-	struct collect_item *items; /* sockets without a descriptor that await insertion */
-	size_t n_items;
-	const struct known *known; /* members that are there already */
-	size_t n_known;
-	bool reported; /* of a failure: it is explained already */
-};
-
-static int refused(const struct registration *g, int code, const char *address)
-{
-	if (g->reported)
-		return code;
-	if (code == -ENOSPC)
-		return report_error(g->report, code,
-				    "Unregister sockets that are no longer needed.",
-				    "more than %d sockets", SLOTS_POOL);
-	return socket_insert_refused(code, address, g->report);
-}
-
-static uint64_t cookie_of(int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t size = sizeof(cookie);
-
-	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size);
-	return cookie;
-}
-
-/* One socket of a registration, by descriptor or, where that is -1, by cookie. */
-struct handle {
-	int fd;
-	uint64_t cookie;
-};
-
-/* @i: 0 for the socket itself, then its mates. */
-static struct handle handle_of(const struct sock *sock, size_t i)
-{
-	const int fd = !i || sock->fd < 0 ? sock->fd : sock->mates[i - 1];
-
-	if (fd >= 0)
-		return (struct handle){fd, cookie_of(fd)};
-	return (struct handle){-1, i ? sock->mate_cookies[i - 1] : sock->info.cookie};
-}
-
-/*
- * The record goes first: a slot with a socket and no record would look free.
- * What has no descriptor awaits insert_waiting().
- */
-static int fill_slot(struct registration *g, uint32_t slot, const struct handle *handle)
-{
-	const struct anybind_register_options *o = g->options;
-	struct slot_record record = {
-		.cookie = handle->cookie,
-		.since = time(NULL),
-		.uid = o->on_behalf ? o->uid : getuid(),
-	};
-
-	snprintf(record.how, sizeof(record.how), "%s", o->how ? o->how : "library");
-	g->pool.records[slot] = record;
-	if (handle->fd < 0) {
-		g->items[g->n_items++] = (struct collect_item){handle->cookie, slot};
-		return 0;
-	}
-	return kernel_slot_set(g->registry->maps.fd[MAP_SOCKETS], slot, handle->fd);
-}
-
-static int insert_waiting(struct registration *g, const struct sock *sock)
-{
-	int r;
-
-	if (!g->n_items)
-		return 0;
-	r = socket_insert_by_cookie(&g->anybind->ns, g->registry->maps.fd[MAP_SOCKETS], sock,
-				    g->items, g->n_items, g->report);
-	g->reported = r < 0;
-	return r;
-}
-
-static unsigned int wanted_weight(const struct registration *g)
-{
-	return g->options->drain ? 0 : g->options->weight ? g->options->weight : 1;
-}
-
-/* A socket that is there already gets the new weight; any other a slot of the pool. */
-static int add_member(struct registration *g, struct members *members, const struct handle *handle,
-		      bool standby)
-{
-	struct member member = {.weight = standby ? 0 : wanted_weight(g),
-				.standby = standby && wanted_weight(g)};
-	const struct known *known = known_find(g->known, g->n_known, handle->cookie);
-	int r;
-
-	if (known) {
-		member.slot = members->v[known->at].slot;
-		members->v[known->at] = member;
-		return 0;
-	}
-	r = pool_take(&g->pool, &member.slot);
-	if (!r)
-		r = fill_slot(g, member.slot, handle);
-	if (!r)
-		r = members_add(members, &member);
-	return r;
-}
-
-static int add_sock(struct registration *g, struct members *members, const struct sock *sock)
-{
-	int r = 0;
-
-	for (size_t i = 0; i <= sock->n_mates && !r; i++) {
-		const struct handle handle = handle_of(sock, i);
-
-		r = add_member(g, members, &handle, i > 0);
-	}
-	return r ? r : insert_waiting(g, sock);
-}
-
-/* Into the service's own slot, in one step; what was there stays where that fails. */
-static int register_alone(struct registration *g, const struct sock *sock)
-{
-	const struct slot_record before = g->pool.records[g->own];
-	const struct handle handle = handle_of(sock, 0);
-	int r = fill_slot(g, g->own, &handle);
-
-	if (!r)
-		r = insert_waiting(g, sock);
-	if (r < 0)
-		g->pool.records[g->own] = before;
-	return r;
-}
-
-/*
- * Several sockets, or one with a weight, are a group; the group's step into its
- * slot is the commit. Members that are gone leave it on the occasion.
- */
-static int register_in_group(struct registration *g, const struct members *before,
-			     const struct sock *sock)
-{
-	const struct state *state = &g->anybind->state;
-	struct members after = {.table = before->table, .n_table = before->n_table};
-	const struct members nobody = {0};
-	_cleanup_free_ struct known *known = NULL;
-	int r = 0;
-
-	if (g->options->add)
-		r = members_add_open(&after, before, g->registry, &known);
-	g->known = known;
-	g->n_known = after.n;
-	if (!r)
-		r = add_sock(g, &after, sock);
-	if (!r)
-		r = members_publish(state, g->registry, g->own, &after);
-	if (!r)
-		pool_release_others(&g->pool, g->registry, before, &after);
-	else
-		pool_release_others(&g->pool, g->registry, &after,
-				    g->options->add ? before : &nobody);
-	after.table = NULL;
-	members_free(&after);
-	return r;
-}
-
-static int register_sock(struct registration *g, const struct sock *sock)
-{
-	_cleanup_free_ struct collect_item *items = calloc(1 + sock->n_mates, sizeof(*items));
-	struct members before;
-	bool single;
-	int r = items ? members_read(&g->anybind->state, g->registry, g->own, &before) : -ENOMEM;
-
-	if (r < 0)
-		return refused(g, r, sock->address);
-	g->items = items;
-	g->n_items = 0;
-	single = !before.is_group && !(g->options->add && before.n) && !sock->n_mates &&
-		 wanted_weight(g) == 1;
-	r = single ? register_alone(g, sock) : register_in_group(g, &before, sock);
-	members_free(&before);
-	return r < 0 ? refused(g, r, sock->address) : 0;
-}
-
-static int insert(const struct anybind *a, const struct registry *registry, uint32_t id,
-		  const struct anybind_sockets *sockets,
-		  const struct anybind_register_options *options, struct anybind_report *report)
-{
-	struct registration g = {a, registry, options, report, .own = 0};
-	int r = pool_open(&g.pool, &a->state, registry);
-
-	if (r < 0)
-		return refused(&g, r, "given");
-	for (size_t i = 0; i < sockets->n && !r; i++) {
-		const struct anybind_socket_info *info = &sockets->socks[i].info;
-
-		g.own = SLOT(id, info->protocol == IPPROTO_UDP, info->family == AF_INET6);
-		r = register_sock(&g, &sockets->socks[i]);
-	}
-	pool_close(&g.pool);
-	return r;
-}
-
-/* Opens the registry of the dispatcher in force and finds @service in it. */
-static int find(struct anybind *a, const char *service, struct current *current,
-		struct registry *registry, struct anybind_report *report)
+int registration_find(struct anybind *a, const char *service, struct current *current,
+		      struct registry *registry, struct anybind_report *report)
 {
 	int r = dispatcher_read(a, current, report);
 
@@ -350,7 +160,7 @@ int anybind_register(struct anybind *a, const char *service, const struct anybin
 	const struct anybind_register_options defaults = {.size = sizeof(defaults)};
 	struct current current = CURRENT_NONE;
 	struct registry registry = { 0 };
-	int r = check_name(service, report);
+	int r = registration_check_name(service, report);
 
 	if (!options)
 		options = &defaults;
@@ -363,102 +173,11 @@ int anybind_register(struct anybind *a, const char *service, const struct anybin
 	r = anybind_begin(a, report);
 	if (r < 0)
 		return r;
-	r = declare(a, service, report);
+	r = registration_declare(a, service, sockets, report);
 	if (!r)
-		r = find(a, service, &current, &registry, report);
+		r = registration_find(a, service, &current, &registry, report);
 	if (r >= 0)
-		r = insert(a, &registry, r, sockets, options, report);
-	registry_close(&registry);
-	current_close(&current);
-	anybind_end(a);
-	return r;
-}
-
-/* ---- taking back ---- */
-
-struct withdrawal {
-	const struct registry *registry;
-	uint64_t cookie; /* 0: any */
-};
-
-static bool stays(const struct member *member, void *data)
-{
-	const struct withdrawal *w = data;
-	uint64_t cookie;
-
-	return w->cookie && (kernel_slot_cookie(w->registry->maps.fd[MAP_SOCKETS], member->slot,
-						&cookie) < 0 ||
-			     cookie != w->cookie);
-}
-
-/* Of one family and protocol. Returns how many went. */
-static int withdraw(struct registration *g, uint64_t cookie)
-{
-	const struct state *state = &g->anybind->state;
-	struct withdrawal w = {g->registry, cookie};
-	struct members before, after;
-	int r = members_read(state, g->registry, g->own, &before), n;
-
-	if (r < 0)
-		return r;
-	r = members_read(state, g->registry, g->own, &after);
-	if (r < 0) {
-		members_free(&before);
-		return r;
-	}
-	members_filter(&after, stays, &w);
-	n = (int)(before.n - after.n);
-	if (n && before.is_group)
-		r = after.n ? members_publish(state, g->registry, g->own, &after)
-			    : members_dissolve(state, g->registry, g->own);
-	if (!r && n)
-		pool_release_others(&g->pool, g->registry, &before, &after);
-	members_free(&before);
-	members_free(&after);
-	return r < 0 ? r : n;
-}
-
-static int clear(const struct anybind *a, const struct registry *registry, uint32_t id,
-		 int protocol, int family, uint64_t cookie, struct anybind_report *report)
-{
-	struct registration g = {a, registry, NULL, report, .own = 0};
-	int r = pool_open(&g.pool, &a->state, registry), n = 0;
-
-	for (unsigned int udp = 0; udp < 2; udp++)
-		for (unsigned int v6 = 0; v6 < 2 && r >= 0; v6++) {
-			if ((protocol && (protocol == IPPROTO_UDP) != udp) ||
-			    (family && (family == AF_INET6) != v6))
-				continue;
-			g.own = SLOT(id, udp, v6);
-			r = withdraw(&g, cookie);
-			n += r > 0 ? r : 0;
-		}
-	pool_close(&g.pool);
-	if (r < 0)
-		return report_error(report, r, NULL, "cannot unregister: %s", report_errno(r));
-	return n;
-}
-
-int anybind_unregister(struct anybind *a, const char *service, int protocol, int family,
-		       uint64_t cookie, struct anybind_report *report)
-{
-	struct current current = CURRENT_NONE;
-	struct registry registry = { 0 };
-	int r = check_name(service, report);
-
-	if (r < 0)
-		return r;
-	if (!a->has_bpffs) /* says that nothing is loaded */
-		return dispatcher_read(a, &current, report);
-	r = anybind_begin(a, report);
-	if (r < 0)
-		return r;
-	r = find(a, service, &current, &registry, report);
-	if (r >= 0)
-		r = clear(a, &registry, r, protocol, family, cookie, report);
-	if (!r)
-		r = report_error(report, -ENOENT, "`anybind services` lists what there is.",
-				 "service %s has no such socket", service);
+		r = insertion_run(a, &registry, r, sockets, options, report);
 	registry_close(&registry);
 	current_close(&current);
 	anybind_end(a);

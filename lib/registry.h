@@ -6,7 +6,7 @@
 #include "kernel.h"
 #include "ruleset.h"
 
-#define REGISTRY_SIZE (VERDICT_ID_MASK + 1)
+#define REGISTRY_SIZE SERVICE_IDS
 
 struct registry {
 	struct kernel_maps maps; /* borrowed */

@@ -7,7 +7,9 @@
 #include "cleanup.h"
 #include "cross.h"
 #include "error.h"
+#include "fallback.h"
 #include "ruleset.h"
+#include "seal.h"
 
 /* Rules named as evidence, and rules looked at to find them. */
 #define NEAREST_MAX 3
@@ -170,16 +172,23 @@ struct use {
 	size_t n_rules, example;
 };
 
+static uint32_t declared_at(const struct anybind_ruleset *rs, size_t i)
+{
+	return rs->declarations ? rs->declarations[i].line : 0;
+}
+
 static int check_services(const struct anybind_ruleset *rs, const struct anybind_ruleset *delta,
 			  const struct use *uses, bool *ret_goes, struct anybind_report *report)
 {
 	int r = 0;
 
 	for (size_t j = 0; j < delta->n_services; j++) {
-		uint32_t line = delta->declarations ? delta->declarations[j].line : 0;
+		uint32_t line = declared_at(delta, j);
 		int i = ruleset_find_service(rs, delta->services[j].name);
 		char text[RULE_TEXT_MAX];
 
+		if (delta->declarations && !delta->declarations[j].is_explicit)
+			continue; /* only named as a fallback */
 		if (i < 0) {
 			r = report_error_at(report, delta->source, line, -ENOENT,
 					    "`anybind rules` lists the services that are there.",
@@ -199,6 +208,27 @@ static int check_services(const struct anybind_ruleset *rs, const struct anybind
 	return r;
 }
 
+/* Nobody who stays falls back to one who goes. */
+static int check_fallbacks(const struct anybind_ruleset *rs, const struct anybind_ruleset *delta,
+			   const bool *goes, struct anybind_report *report)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < rs->n_services; i++) {
+		const char *fallback = fallback_name(rs, i);
+		int j;
+
+		if (goes[i] || !fallback || !goes[rs->services[i].fallback - 1])
+			continue;
+		j = ruleset_find_service(delta, fallback); /* it is there, as it goes */
+		r = report_error_at(report, delta->source, declared_at(delta, (size_t)j), -EBUSY,
+				    "Give that one another fallback, or none, first.",
+				    "service \"%s\" is the fallback of service \"%s\"", fallback,
+				    rs->services[i].name);
+	}
+	return r;
+}
+
 static void cut_services(struct anybind_ruleset *rs, const bool *goes, uint32_t *map)
 {
 	size_t n = 0;
@@ -213,6 +243,8 @@ static void cut_services(struct anybind_ruleset *rs, const bool *goes, uint32_t 
 		n++;
 	}
 	rs->n_services = n;
+	for (size_t i = 0; i < n; i++)
+		service_remap(&rs->services[i], map);
 	for (size_t i = 0; i < rs->n_rules; i++)
 		if (rs->rules[i].action == ANYBIND_BIND)
 			rs->rules[i].service = map[rs->rules[i].service];
@@ -235,6 +267,8 @@ static int remove_services(struct anybind_ruleset *rs, const struct anybind_rule
 			use->example = i;
 	}
 	r = check_services(rs, delta, uses, goes, report);
+	if (r == 0)
+		r = check_fallbacks(rs, delta, goes, report);
 	if (r == 0)
 		cut_services(rs, goes, map);
 	return r;

@@ -8,6 +8,7 @@
 
 #include "clash.h"
 #include "cleanup.h"
+#include "fallback.h"
 #include "names.h"
 #include "text.h"
 
@@ -118,12 +119,12 @@ static bool valid_services(const struct anybind_ruleset *rs)
 
 		if (!text_is_name(service->name, len) ||
 		    !is_zero(service->name + len, sizeof(service->name) - len) ||
-		    service->missing_pass > 1 || !is_zero(service->zero, sizeof(service->zero)))
+		    service->missing_pass > 1)
 			return false;
 		if (i > 0 && strcmp(rs->services[i - 1].name, service->name) >= 0)
 			return false;
 	}
-	return true;
+	return fallbacks_are_valid(rs);
 }
 
 static bool valid_devices(const struct anybind_ruleset *rs)

@@ -11,7 +11,7 @@
 struct service {
 	char name[ANYBIND_NAME_MAX + 1]; /* unused bytes zero */
 	uint8_t missing_pass;
-	uint8_t zero[2];
+	uint16_t fallback; /* 1 + index of the ruleset's service, 0: none */
 	uint32_t id; /* the registry's; 0xffffffff until one is given */
 };
 static_assert(sizeof(struct service) == 72, "kept in the kernel");
@@ -36,7 +36,7 @@ struct declaration {
 /*
  * Sealed (as every ruleset outside ruleset.c is): rules in rule_compare()
  * order without duplicates or conflicts; services and devices by name, each
- * device in use by a rule.
+ * device in use by a rule; fallbacks as fallback.h says.
  */
 struct anybind_ruleset {
 	struct rule *rules;

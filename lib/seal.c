@@ -6,6 +6,7 @@
 #include "clash.h"
 #include "cleanup.h"
 #include "error.h"
+#include "fallback.h"
 #include "names.h"
 #include "sort.h"
 
@@ -34,8 +35,10 @@ static int seal_names(struct anybind_ruleset *rs)
 		return -ENOMEM;
 	for (size_t i = 0; i < rs->n_services; i++)
 		old[i] = rs->declarations[i];
-	for (size_t i = 0; i < rs->n_services; i++)
+	for (size_t i = 0; i < rs->n_services; i++) {
 		rs->declarations[services[i]] = old[i];
+		service_remap(&rs->services[i], services);
+	}
 	for (size_t i = 0; i < rs->n_rules; i++)
 		rule_remap(&rs->rules[i], services, devices);
 	return 0;
@@ -101,12 +104,27 @@ static int report_clashes(const struct anybind_ruleset *rs, struct clashes *clas
 	return -EINVAL;
 }
 
+static int seal_fallbacks(const struct anybind_ruleset *rs, struct anybind_report *report)
+{
+	_cleanup_free_ uint32_t *lines = calloc(rs->n_services + 1, sizeof(*lines));
+
+	if (!lines)
+		return report_oom(report);
+	for (size_t i = 0; i < rs->n_services; i++)
+		lines[i] = rs->declarations[i].line;
+	return fallbacks_check(rs, lines, rs->source, report);
+}
+
 int ruleset_seal(struct anybind_ruleset *rs, struct anybind_report *report)
 {
 	_cleanup_(clashes_free) struct clashes clashes = {0};
+	int r;
 
 	if (seal_names(rs) < 0 || rules_sort(rs->rules, rs->lines, rs->n_rules) < 0 ||
 	    drop_repeated(rs, &clashes) < 0 || clashes_in_all(rs->rules, rs->n_rules, &clashes) < 0)
 		return report_oom(report);
-	return report_clashes(rs, &clashes, report);
+	r = report_clashes(rs, &clashes, report);
+	if (seal_fallbacks(rs, report) < 0)
+		r = -EINVAL;
+	return r;
 }

@@ -7,10 +7,17 @@
 
 /*
  * Sorts services, devices and rules, drops rules that are there twice and
- * reports rules that conflict, by line. @rs has lines. -EINVAL, -ENOMEM: @rs
- * is then good for nothing but anybind_ruleset_free().
+ * reports rules that conflict and fallbacks in circles, by line. @rs has lines.
+ * -EINVAL, -ENOMEM: @rs is then good for nothing but anybind_ruleset_free().
  */
 int ruleset_seal(struct anybind_ruleset *rs, struct anybind_report *report);
+
+/* Lets a service follow its fallback to another index. */
+static inline void service_remap(struct service *service, const uint32_t *services)
+{
+	if (service->fallback)
+		service->fallback = (uint16_t)(1 + services[service->fallback - 1]);
+}
 
 /* Lets a rule follow its service and device to other indices. */
 static inline void rule_remap(struct rule *rule, const uint32_t *services, const uint32_t *devices)

@@ -97,7 +97,7 @@ int socket_insert_by_cookie(const struct netns *ns, int sockets, const struct so
 			    struct collect_item *items, size_t n, struct anybind_report *report)
 {
 	char name[SOCK_NAME_MAX];
-	int r = kernel_collect(ns, sock->info.protocol, sockets, items, n, report);
+	int r = kernel_collect(ns, sock->info.protocol, sockets, false, items, n, report);
 
 	name_of(sock, name);
 	/* Workers come and go: a mate that has gone is none any more. */

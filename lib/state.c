@@ -14,11 +14,9 @@
 
 #include "cleanup.h"
 #include "error.h"
+#include "state_path.h"
 #include "system.h"
 #include "text.h"
-
-/* A path within the folder; longer than any that state_init() lets pass. */
-#define PIN_MAX (PATH_MAX + 64)
 
 /* How often a reader follows a link that writers keep moving. */
 #define READ_TRIES 1000
@@ -43,7 +41,7 @@ static int failed(struct anybind_report *report, int code, const char *what, con
 			    report_errno(code));
 }
 
-static const char *pin_path(char ret[PIN_MAX], const char *path, const char *name)
+const char *state_pin_path(char ret[PIN_MAX], const char *path, const char *name)
 {
 	int n = snprintf(ret, PIN_MAX, "%s/%s", path, name);
 
@@ -57,7 +55,7 @@ static const char *generation_path(char ret[PIN_MAX], const char *path, uint32_t
 	char name[16];
 
 	snprintf(name, sizeof(name), "g%" PRIu32, program_id);
-	return pin_path(ret, path, name);
+	return state_pin_path(ret, path, name);
 }
 
 static void parent_path(char ret[PATH_MAX], const struct state *state)
@@ -83,8 +81,8 @@ static void remove_generation(const char *path)
 {
 	char pin[PIN_MAX];
 
-	unlink(pin_path(pin, path, "program"));
-	unlink(pin_path(pin, path, "table"));
+	unlink(state_pin_path(pin, path, "program"));
+	unlink(state_pin_path(pin, path, "table"));
 	rmdir(path);
 }
 
@@ -113,7 +111,7 @@ static const char *group_path(char ret[PIN_MAX], const char *path, uint32_t slot
 	char name[32];
 
 	snprintf(name, sizeof(name), "s%" PRIu32 "-%" PRIu32, slot, id);
-	return pin_path(ret, path, name);
+	return state_pin_path(ret, path, name);
 }
 
 /* Is @name that of a group which @groups (a map, or -1) has in its slot no more? */
@@ -122,12 +120,16 @@ static bool is_stale_group(const char *name, int groups)
 	const char *dash = strchr(name, '-');
 	uint64_t slot, id;
 	uint32_t now;
+	int r;
 
 	if (name[0] != 's' || !dash ||
 	    text_number(name + 1, dash - name - 1, UINT32_MAX, &slot) < 0 ||
 	    text_number(dash + 1, strlen(dash + 1), UINT32_MAX, &id) < 0)
 		return false;
-	return groups < 0 || kernel_group_id(groups, slot, &now) < 0 || now != id;
+	if (groups < 0)
+		return true;
+	r = kernel_group_id(groups, slot, &now);
+	return r == -ENOENT || (!r && now != id); /* one that cannot be seen may be in use */
 }
 
 static void remove_groups(const char *path, int groups)
@@ -139,7 +141,7 @@ static void remove_groups(const char *path, int groups)
 		char pin[PIN_MAX];
 
 		if (is_stale_group(entry->d_name, groups))
-			unlink(pin_path(pin, path, entry->d_name));
+			unlink(state_pin_path(pin, path, entry->d_name));
 	}
 }
 
@@ -169,9 +171,10 @@ static void remove_pins(const char *path)
 {
 	char pin[PIN_MAX];
 
-	unlink(pin_path(pin, path, "link"));
+	unlink(state_pin_path(pin, path, "link"));
+	state_remove_follows(path);
 	for (size_t i = 0; i < KERNEL_MAPS; i++)
-		unlink(pin_path(pin, path, kernel_map_names[i]));
+		unlink(state_pin_path(pin, path, kernel_map_names[i]));
 	remove_generations(path, 0);
 	remove_groups(path, -1);
 }
@@ -180,7 +183,7 @@ static void remove_pins(const char *path)
 static int live_link(const char *path, struct link_info *ret)
 {
 	char pin[PIN_MAX];
-	_cleanup_close_ int link = kernel_open_pin(pin_path(pin, path, "link"));
+	_cleanup_close_ int link = kernel_open_pin(state_pin_path(pin, path, "link"));
 	struct link_info info;
 	int r = link < 0 ? link : kernel_link_info(link, &info);
 
@@ -206,7 +209,7 @@ static void clear_folder(const char *path)
 	if (link >= 0) {
 		char pin[PIN_MAX];
 		_cleanup_close_ int groups =
-			kernel_open_pin(pin_path(pin, path, kernel_map_names[MAP_GROUPS]));
+			kernel_open_pin(state_pin_path(pin, path, kernel_map_names[MAP_GROUPS]));
 
 		remove_generations(path, info.program_id);
 		if (groups >= 0)
@@ -346,7 +349,7 @@ static int open_pin(int *ret, const char *path, const char *name)
 {
 	char pin[PIN_MAX];
 
-	*ret = kernel_open_pin(pin_path(pin, path, name));
+	*ret = kernel_open_pin(state_pin_path(pin, path, name));
 	return *ret < 0 ? *ret : 0;
 }
 
@@ -415,7 +418,7 @@ static int pin(int fd, const char *path, const char *name)
 {
 	char pin[PIN_MAX];
 
-	return kernel_pin(fd, pin_path(pin, path, name));
+	return kernel_pin(fd, state_pin_path(pin, path, name));
 }
 
 /* Pins a generation that nothing refers to yet. */

@@ -9,7 +9,10 @@
  *		registry	service id -> name
  *		groups		slot -> group of a service of several sockets
  *		records		slot -> who registered its socket, and how
+ *		windows		where a follow's sockets are
  *		sSLOT-ID	the group in that slot, whose map has that id
+ *		fID/state	a follow, whose map has that id, and
+ *		fID/link	what attaches its program to the cgroup
  *		gID/program	the generation whose program has that id,
  *		gID/table	its table and rules
  *
@@ -84,6 +87,22 @@ int state_replace(const struct state *state, const struct current *current,
 int state_pin_group(const struct state *state, uint32_t slot, int group);
 int state_open_group(const struct state *state, uint32_t slot, uint32_t id);
 void state_clear_groups(const struct state *state, int groups);
+
+/*
+ * Follows. One that has a state and no link is not in force: a writer that was
+ * killed while it made or took it away left it, and whatever its windows are in
+ * is to be undone. The lock must be held, but for reading.
+ */
+int state_prepare_follow(const struct state *state, int map, uint32_t *ret_id);
+/* The commit point, and the one of taking it away. */
+int state_commit_follow(const struct state *state, uint32_t id, int link);
+void state_end_follow(const struct state *state, uint32_t id);
+/* All that is left of it. */
+void state_remove_follow(const struct state *state, uint32_t id);
+/* *ret_link is -1 where it is not in force. -ENOENT: there is none, or no more. */
+int state_open_follow(const struct state *state, uint32_t id, int *ret_map, int *ret_link);
+/* Ids of all; to be freed. */
+int state_list_follows(const struct state *state, uint32_t **ret_ids, size_t *ret_n);
 
 /* Detaches and removes everything, of whatever layout. -ENOENT: no dispatcher. */
 int state_remove(const struct state *state, struct anybind_report *report);

@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "error.h"
+#include "fallback.h"
 #include "text.h"
 
 #define MATCH_USAGE " PROTO PREFIX PORTS [except PORTS] [from PREFIX] [dev IFNAME]"
@@ -21,7 +22,7 @@ static const char *const usages[] = {
 	[ANYBIND_PASS] = "Usage: pass" MATCH_USAGE,
 	[ANYBIND_DROP] = "Usage: drop" MATCH_USAGE,
 	[ANYBIND_BIND] = "Usage: bind NAME" MATCH_USAGE,
-	[ANYBIND_SERVICE] = "Usage: service NAME [missing drop|pass]",
+	[ANYBIND_SERVICE] = "Usage: service NAME [missing drop|pass] [fallback NAME|none]",
 };
 
 struct reader {
@@ -233,6 +234,13 @@ static int read_port_set(struct reader *reader, struct statement *st)
 	return 0;
 }
 
+static int unexpected(struct reader *reader, struct word word, const char *suggestion)
+{
+	return fail(reader, reader->usage, "\"%s\" is not expected here%s%s%s", quote(word),
+		    suggestion ? "; did you mean \"" : "", suggestion ? suggestion : "",
+		    suggestion ? "\"?" : "");
+}
+
 /* [from PREFIX] [dev IFNAME], in either order. */
 static int read_options(struct reader *reader, struct statement *st, struct word destination)
 {
@@ -253,9 +261,7 @@ static int read_options(struct reader *reader, struct statement *st, struct word
 			r = fail(reader, reader->usage, "\"%s\" is given twice", quote(word));
 		} else {
 			suggestion = text_suggest(word.text, word.len, allowed, 3);
-			r = fail(reader, reader->usage, "\"%s\" is not expected here%s%s%s",
-				 quote(word), suggestion ? "; did you mean \"" : "",
-				 suggestion ? suggestion : "", suggestion ? "\"?" : "");
+			r = unexpected(reader, word, suggestion);
 		}
 		if (r < 0)
 			return r;
@@ -284,26 +290,63 @@ static int read_match(struct reader *reader, struct statement *st)
 	return read_options(reader, st, destination);
 }
 
-/* [missing drop|pass] */
 static int read_missing(struct reader *reader, struct statement *st)
 {
 	struct word word;
-	int r;
+	int r = need_word(reader, "drop or pass", &word);
 
-	st->missing_pass = false;
-	if (!next_word(reader, &word))
-		return 0;
-	if (!is_word(word, "missing"))
-		return fail(reader, reader->usage, "\"%s\" is not expected here", quote(word));
-	r = need_word(reader, "drop or pass", &word);
 	if (r < 0)
 		return r;
 	st->missing_pass = is_word(word, "pass");
 	if (!st->missing_pass && !is_word(word, "drop"))
 		return fail(reader, reader->usage,
 			    "missing cannot be \"%s\"; allowed are drop and pass", quote(word));
-	if (next_word(reader, &word))
-		return fail(reader, reader->usage, "\"%s\" is not expected here", quote(word));
+	return 0;
+}
+
+static int read_fallback(struct reader *reader, struct statement *st)
+{
+	struct word name;
+	int r = read_name(reader, &name);
+
+	if (r < 0)
+		return r;
+	if (is_word(name, FALLBACK_NONE))
+		return 0;
+	if (name.len == st->service.len && !memcmp(name.text, st->service.text, name.len))
+		return fail(reader, "Name another service, or none.",
+			    "service \"%s\" cannot be its own fallback", quote(name));
+	st->fallback = name;
+	return 0;
+}
+
+/* [missing drop|pass] [fallback NAME|none], in either order. */
+static int read_policy(struct reader *reader, struct statement *st)
+{
+	static const char *const allowed[] = {"missing", "fallback"};
+	bool missing = false, fallback = false;
+	const char *suggestion;
+	struct word word;
+	int r;
+
+	st->missing_pass = false;
+	st->fallback = (struct word){0};
+	while (next_word(reader, &word)) {
+		if (is_word(word, "missing") && !missing) {
+			missing = true;
+			r = read_missing(reader, st);
+		} else if (is_word(word, "fallback") && !fallback) {
+			fallback = true;
+			r = read_fallback(reader, st);
+		} else if (is_word(word, "missing") || is_word(word, "fallback")) {
+			r = fail(reader, reader->usage, "\"%s\" is given twice", quote(word));
+		} else {
+			suggestion = text_suggest(word.text, word.len, allowed, 2);
+			r = unexpected(reader, word, suggestion);
+		}
+		if (r < 0)
+			return r;
+	}
 	return 0;
 }
 
@@ -383,6 +426,6 @@ int statement_read(struct statement *ret, const char *text, size_t len, const st
 		if (r < 0)
 			return r;
 	}
-	r = ret->action == ANYBIND_SERVICE ? read_missing(&reader, ret) : read_match(&reader, ret);
+	r = ret->action == ANYBIND_SERVICE ? read_policy(&reader, ret) : read_match(&reader, ret);
 	return r < 0 ? r : 1;
 }

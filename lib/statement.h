@@ -25,6 +25,7 @@ struct statement {
 	enum anybind_action action;
 	struct word service; /* of bind and service */
 	bool missing_pass;
+	struct word fallback; /* of service; .text NULL: none */
 	/* The rest: of bind, pass and drop. */
 	bool tcp, udp;
 	bool v4, v6; /* families that it makes rules for; both: any destination */

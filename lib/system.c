@@ -188,6 +188,33 @@ int system_explain_iterator(int code, bool has_btf, struct anybind_report *repor
 			    name.release, strerrordesc_np(-code));
 }
 
+/* ---- following ---- */
+
+#define HINT_OTHERS_TO_REGISTER "`anybind register` and `anybind run` do without."
+
+int system_explain_follow(int code, bool has_btf, struct anybind_report *report)
+{
+	struct utsname name = {0};
+
+	if (code == -EPERM || (code == -EACCES && geteuid()))
+		return explain_eperm(report);
+	if (code == -ENOMEM)
+		return report_oom(report);
+	if (!has_btf)
+		return report_error(report, -ENOTSUP,
+				    "Use a kernel with CONFIG_DEBUG_INFO_BTF. " HINT_OTHERS_TO_REGISTER,
+				    "this kernel does not describe its structures (no BTF in "
+				    "/sys/kernel/btf/vmlinux), so a cgroup cannot be followed");
+	if (kernel_is_old(&name))
+		return report_error(report, -ENOTSUP, "Use Linux 5.17 or newer.",
+				    "the kernel is too old to follow a cgroup: this is Linux %s",
+				    name.release);
+	return report_error(report, code,
+			    HINT_OTHERS_TO_REGISTER " With -v you see the kernel's own words.",
+			    "the kernel (Linux %s) refused to follow a cgroup: %s", name.release,
+			    report_errno(code));
+}
+
 /* ---- bpffs ---- */
 
 static bool is_bpffs(const char *path)

@@ -34,6 +34,9 @@ int system_check_tcp_iterator(const char *release, struct anybind_report *report
  */
 int system_explain_iterator(int code, bool has_btf, struct anybind_report *report);
 
+/* The same for the program that follows a cgroup. */
+int system_explain_follow(int code, bool has_btf, struct anybind_report *report);
+
 /*
  * The bpffs to keep state in: @path, or ANYBIND_BPFFS; the latter is mounted
  * where it is missing and @mount is set. *ret_path is a constant string or

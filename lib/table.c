@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "table.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -22,8 +21,11 @@ static bool is_sound(const struct table_header *h, size_t size)
 	const struct table_params *p = &h->params;
 
 	return h->size >= sizeof(*h) && h->size <= size &&
+	       fits(p->v4.offset, p->v4.lines, 64, 8, h->size) &&
+	       fits(p->v6.offset, p->v6.lines, 64, 8, h->size) &&
 	       fits(p->lines_offset, p->lines, 64, 8, h->size) &&
 	       fits(p->words_offset, (uint64_t)p->words + WORDS_SLACK, 4, 4, h->size) &&
+	       p->n_fallbacks <= p->words &&
 	       fits(h->services_offset, h->n_services, sizeof(struct service), 4, h->size) &&
 	       fits(h->devices_offset, h->n_devices, sizeof(struct device), 4, h->size) &&
 	       fits(h->rules_offset, h->n_rules, sizeof(struct rule), 4, h->size);
@@ -112,11 +114,11 @@ static uint32_t search(const struct table *table, bool v6, const uint8_t dst[16]
 	const struct table_params *params = &table->header->params;
 	const struct family_params *family = v6 ? &params->v6 : &params->v4;
 	struct search s = { .v6 = v6, .best = family->fallback };
-	uint64_t half[2];
+	uint32_t word[4];
 
-	memcpy(half, dst, 16);
-	s.hi = v6 ? be64toh(half[0]) : 0;
-	s.lo = v6 ? be64toh(half[1]) : be64toh(half[0]) >> 32;
+	memcpy(word, dst, 16);
+	s.hi = v6 ? lookup_half(word[0], word[1]) : 0;
+	s.lo = v6 ? lookup_half(word[2], word[3]) : word[0];
 	for (unsigned int i = 0; i < SEARCH_STEPS_MAX && family->lines; i++)
 		if (lookup_search_step((const uint8_t *)table->header, params, &s))
 			break;
@@ -134,16 +136,19 @@ uint32_t table_lookup(const struct table *table, uint8_t family, uint8_t proto,
 		.v6 = family == 6,
 		.action = search(table, family == 6, dst),
 	};
-	uint64_t half[2];
 
 	memcpy(w.src, src, 16);
-	memcpy(half, src, 16);
-	w.src_hi = be64toh(half[0]);
-	w.src_lo = w.v6 ? be64toh(half[1]) : w.src_hi >> 32;
+	w.src_hi = lookup_half(w.src[0], w.src[1]);
+	w.src_lo = w.v6 ? lookup_half(w.src[2], w.src[3]) : w.src[0];
 	for (uint32_t i = 0; i < WALK_STEPS_MAX; i++)
 		if (lookup_step((const uint8_t *)table->header, params, &w))
 			break;
 	return w.action & ACTION_TAG ? VERDICT_PASS : w.action >> ACTION_SHIFT;
+}
+
+uint32_t table_fallback(const struct table *table, uint32_t id)
+{
+	return lookup_fallback((const uint8_t *)table->header, &table->header->params, id);
 }
 
 size_t table_lookup_bytes(const struct table *table)

@@ -29,6 +29,9 @@ uint32_t table_lookup(const struct table *table, uint8_t family, uint8_t proto,
 		      const uint8_t dst[16], uint16_t port, const uint8_t src[16],
 		      uint32_t ifindex);
 
+/* The verdict word of the service that stands in for service @id, or 0. */
+uint32_t table_fallback(const struct table *table, uint32_t id);
+
 /* Bytes that lookups may read, and bytes of the rules kept beside them. */
 size_t table_lookup_bytes(const struct table *table);
 size_t table_rules_bytes(const struct table *table);

@@ -134,6 +134,7 @@ def test_errors_in_a_file_come_before_the_namespace(command, rules):
                                    ("bind", "web", "tcp", "any", "80"), ("pass", "tcp any 22"),
                                    ("drop", "--force", "tcp", "any", "22"),
                                    ("service", "web", "missing", "pass", "--replace"),
+                                   ("service", "web", "fallback", "sorry"),
                                    ("unbind", "web", "tcp", "any", "80"),
                                    ("unbind", "service web"),
                                    ("apply", "-"), ("diff", "-"),
@@ -144,6 +145,7 @@ def test_errors_in_a_file_come_before_the_namespace(command, rules):
                                    ("register", "web", "--cookie", "0xffffffffffffffff"),
                                    ("register-pid", "1", "web", "tcp", "::1", "80"),
                                    ("unregister", "web", "udp", "-6"),
+                                   ("unregister", "web", "--cookie", "0x1267"),
                                    ("agent",),
                                    ("explain", "udp", "[::1]:1", "[::1]:2", "dev", "lo")])
 def test_namespace_that_does_not_exist(words):

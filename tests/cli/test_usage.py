@@ -105,6 +105,8 @@ MISTAKES = [
     ("unregister web icmp", 'unregister: "icmp" is neither tcp nor udp'),
     ("unregister web -4 -6", "unregister: -4 and -6 exclude each other; without them both are "
      "meant"),
+    ("unregister web --cookie 0", NO_COOKIE.format("0")),
+    ("unregister web --cookie x", NO_COOKIE.format("x")),
     ("unregister web -46", "unregister: -4 and -6 exclude each other; without them both are "
      "meant"),
     ("run", "run: SERVICE is missing"),

@@ -80,7 +80,7 @@ def attached(ns):
     return links, programs
 
 
-SHARED = ("link", "sockets", "counters", "registry", "groups", "records")
+SHARED = ("link", "sockets", "counters", "registry", "groups", "records", "windows")
 
 
 def expect_tidy(ns, kernel=True):

@@ -2,6 +2,8 @@
 """Services of several sockets: shares, weights, members that go, reuseport groups."""
 
 import contextlib
+import itertools
+import os
 import select
 import socket
 
@@ -162,6 +164,92 @@ def test_unregister_takes_all_of_a_group(service):
     service.netns.anybind("unregister", "dns", code=1)
     service.add()
     assert count(service.flows(), service.members[-1]) == FLOWS
+
+
+def test_unregister_one_by_cookie(service):
+    first, second, third = (service.add() for _ in range(3))
+    cookie = service.shown()[1]["cookie"]
+    before = service.flows()
+    done = service.netns.anybind("-j", "unregister", "dns", "--cookie", hex(cookie)).document
+    assert done["unregistered"] == 1
+    assert [entry["cookie"] for entry in done["sockets"]] == [cookie]
+    after = service.flows()
+    gone = {index for index, member in before.items() if member not in after.values()}
+    assert {before[index] for index in gone} == {second}
+    assert all(after[index] is before[index] for index in before if index not in gone)
+    # Gone is gone; another protocol's, and no socket's: refused, and nothing changes.
+    shown = service.shown()
+    for words in (("--cookie", cookie), ("tcp", "--cookie", shown[0]["cookie"]), ("--cookie", 1)):
+        refusal = service.netns.anybind("unregister", "dns", *words, code=1)
+        assert f"service dns has no such socket with cookie {words[-1]}" in refusal.err
+    assert service.shown() == shown and len(shown) == 2
+    for entry in shown:
+        service.netns.anybind("unregister", "dns", "--cookie", entry["cookie"])
+    assert service.shown() == []
+    assert service.netns.anybind("-j", "unregister", "dns", code=1)
+    for member in (first, third):
+        assert not select.select([member], [], [], 0)[0]
+
+
+# ---- several kinds at once ----
+
+
+class Pair:
+    """Two kinds of socket of one service."""
+
+    def __init__(self, netns):
+        self.sockets = []
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            made = netns.socket(socket.AF_INET, kind)
+            made.bind(("127.0.0.1", 0))
+            if kind == socket.SOCK_STREAM:
+                made.listen()
+            self.sockets.append(made)
+        self.fds = [made.fileno() for made in self.sockets]
+        self.words = [word for fd in self.fds for word in ("--fd", fd)]
+        self.addresses = {f"127.0.0.1:{made.getsockname()[1]}" for made in self.sockets}
+
+    def close(self):
+        for made in self.sockets:
+            made.close()
+
+
+def registered(ns):
+    (service,) = ns.anybind("-j", "services").document["services"]
+    return {entry["address"] for entry in service["sockets"]}
+
+
+# What is there before, and how the new ones come: alone, in a group, beside others.
+@pytest.mark.parametrize(
+    ("first", "options"),
+    [(None, ()), ((), ()), ((), ("--weight", 5)), ((), ("--add",)), (("--weight", 5), ()),
+     (("--weight", 5), ("--add",))],
+)
+def test_all_or_nothing(netns, tmp_path, first, options):
+    """Whichever call to the kernel fails: both are registered, or both are what they were."""
+    ns, log = netns(), tmp_path / "strace"
+    ns.anybind("bind", "web", "tcp,udp", "192.0.2.0/24", "80")
+    env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1"}
+    with contextlib.closing(Pair(ns)) as old, contextlib.closing(Pair(ns)) as new:
+        before = old.addresses if first is not None else set()
+        after = new.addresses | (before if "--add" in options else set())
+        outcomes = set()
+        for number in itertools.count(1):
+            if registered(ns):
+                ns.anybind("unregister", "web")
+            if first is not None:
+                ns.anybind("register", "web", *old.words, *first, pass_fds=old.fds)
+            strace = ["strace", "-f", "-o", log, "-e", f"inject=bpf:error=ENOMEM:when={number}"]
+            done = ns.anybind(
+                *("register", "web", *new.words, *options),
+                before=strace, pass_fds=new.fds, code=None, env=env,
+            )
+            assert registered(ns) == (before if done.code else after), f"{number}: {done}"
+            assert "cannot be put back" not in done.err
+            outcomes.add(done.code)
+            if "(INJECTED)" not in log.read_text():
+                break
+        assert outcomes == {0, 1} and done.code == 0
 
 
 def test_weights_are_checked(service):

@@ -78,6 +78,60 @@ def test_missing_drop_and_pass(web):
     assert web.get("192.0.2.8") == CURL_REFUSED
 
 
+def test_maintenance_page(web):
+    """While nginx is away somebody else answers, at once and no longer than that."""
+    page = web.folder / "page"
+    page.mkdir()
+    (page / "index.html").write_text("back soon\n")
+    sorry = web.serve(
+        *("python3", "-m", "http.server", "8081", "--bind", "::", "--directory", page),
+        ready="*:8081",
+    )
+    web.anybind("service", "web", "fallback", "sorry", "--replace")
+    web.anybind("register", "sorry", "--pid", sorry.pid)
+    assert web.asked("192.0.2.1") and web.asked("2001:db8:80::1")
+    web.end(web.process, signal.SIGQUIT)
+    assert web.get("192.0.2.1") == web.get("2001:db8:80::1") == "back soon\n"
+    flow = ("explain", "tcp", "198.51.100.2:4000", "192.0.2.1:80")
+    said = web.anybind(*flow)
+    assert "Service web has no usable socket: the packet goes to the fallback sorry" in said.out
+    assert web.anybind("-j", *flow).document["fallbacks"] == ["sorry"]
+    assert "its packets go to sorry" in web.anybind("services").out
+    web.process = web.nginx()
+    web.anybind("register", "web", "--pid", web.process.pid)
+    assert web.asked("192.0.2.1") and web.asked("2001:db8:80::1")
+    # Both away: as the rule's service says.
+    web.end(web.process, signal.SIGQUIT)
+    web.end(sorry)
+    assert web.get("192.0.2.1") == CURL_REFUSED
+    said = web.anybind(*flow).out
+    assert "Service web and its fallback sorry have no usable socket" in said
+
+
+def test_fallbacks_by_command(web):
+    def refused(*words):
+        return web.anybind(*words, code=1).err
+
+    web.anybind("service", "web", "fallback", "sorry", "--replace")
+    before = web.anybind("rules").out
+    assert "service web fallback sorry\n" in before
+    again = web.anybind("service", "web", "fallback", "sorry").out
+    assert again == "no change: it is there already\n"
+    assert '"missing drop fallback sorry"' in refused("service", "web", "fallback", "other")
+    assert '"missing drop fallback sorry"' in refused("service", "web")
+    assert '"web", "sorry"' in refused("service", "sorry", "fallback", "web", "--replace")
+    assert 'is the fallback of service "web"' in refused("unbind", "service", "sorry")
+    assert web.anybind("rules").out == before
+    web.anybind("apply", "-", stdin=before)
+    assert web.anybind("rules").out == before
+    assert web.anybind("diff", "-", stdin=before).out == ""
+    services = web.anybind("-j", "rules").document["services"]
+    assert [entry["fallback"] for entry in services] == [None, "sorry"]
+    web.anybind("service", "web", "fallback", "none", "--replace")
+    web.anybind("unbind", "service", "sorry")
+    assert "sorry" not in web.anybind("rules").out
+
+
 def test_all_ports_but_one(web):
     web.serve(
         *("socat", "TCP4-LISTEN:22,fork,reuseaddr", "SYSTEM:echo SSH"), ready="0.0.0.0:22"

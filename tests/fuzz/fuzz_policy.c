@@ -11,13 +11,19 @@
 #include <fnmatch.h>
 #include <string.h>
 
-/* A name that starts with a letter is there; its number is its length. */
+/*
+ * A name without white space that starts with a letter is there; its number
+ * is its length. sscanf() ends words at more than blanks.
+ */
 static int id_of(bool is_group, const char *name, uint32_t *ret_id, void *data)
 {
 	(void)is_group;
 	(void)data;
 	if (!isalpha((unsigned char)name[0]))
 		return -ENOENT;
+	for (const char *p = name; *p; p++)
+		if (isspace((unsigned char)*p))
+			return -ENOENT;
 	*ret_id = (uint32_t)strlen(name);
 	return 0;
 }

@@ -44,6 +44,7 @@ static void look_up(const struct table *table, const struct anybind_ruleset *rs,
 		struct packet p;
 
 		random_packet(random, rs, &p);
+		table_fallback(table, random_next(random));
 		table_lookup(table, p.family, p.proto, p.dst, p.port, p.src, p.ifindex);
 	}
 }
@@ -68,6 +69,12 @@ static void must_compile(struct anybind_ruleset *rs, struct random *random)
 	memset(image, 0, compile_size(compiled));
 	compile_write(compiled, 1, 0, image);
 	must(table_open(&table, image, compile_size(compiled), NULL) == 0);
+	for (size_t i = 0; i < rs->n_services; i++) {
+		unsigned int fallback = rs->services[i].fallback;
+
+		must(table_fallback(&table, i) ==
+		     (fallback ? VERDICT_SERVICE(fallback - 1, false) : 0));
+	}
 	for (unsigned int i = 0; i < PACKETS; i++) {
 		struct packet p;
 

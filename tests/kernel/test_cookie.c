@@ -352,26 +352,10 @@ static void test_kernel_socket(void **state)
 	world_run("ip link del vx");
 }
 
-static int sockarray_with(int fd)
-{
-	union bpf_attr create = {.map_type = BPF_MAP_TYPE_REUSEPORT_SOCKARRAY,
-				 .key_size = 4,
-				 .value_size = 8,
-				 .max_entries = 1};
-	uint32_t key = 0;
-	uint64_t value = fd;
-	int map = (int)syscall(SYS_bpf, BPF_MAP_CREATE, &create, sizeof(create));
-	union bpf_attr update = {.map_fd = map, .key = (uintptr_t)&key, .value = (uintptr_t)&value};
-
-	assert_true(map >= 0);
-	assert_int_equal(syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &update, sizeof(update)), 0);
-	return map;
-}
-
 static void test_socket_of_another_map(void **state)
 {
 	_cleanup_close_ int fd = world_socket(IPPROTO_TCP, "127.0.0.1:7045", WORLD_REUSEPORT);
-	_cleanup_close_ int map = sockarray_with(fd);
+	_cleanup_close_ int map = world_sockarray(fd);
 
 	(void)state;
 	assert_true(map >= 0);

@@ -66,7 +66,7 @@ static void compare(const struct generation *gen, const struct table *table,
 	p->ifindex = 0;
 	verdict = reference_verdict(rs, p);
 	assert_int_equal(table_verdict(table, p), verdict);
-	want = model_steer(&model, verdict, p->family, p->proto);
+	want = model_steer(&model, rs, verdict, p->family, p->proto);
 	memcpy(run.src, p->src, sizeof(run.src));
 	memcpy(run.dst, p->dst, sizeof(run.dst));
 	assert_int_equal(kernel_test_run(gen->program, &run), 0);

@@ -249,7 +249,7 @@ static void compare(const struct anybind_ruleset *rs, const struct packet *p, ui
 {
 	_cleanup_close_ int other = fallback(p);
 	uint32_t verdict = reference_verdict(rs, p);
-	struct outcome want = model_steer(&model, verdict, p->family, p->proto);
+	struct outcome want = model_steer(&model, rs, verdict, p->family, p->proto);
 	int got = deliver(p, other, number);
 	uint64_t cookie = got < 0 ? 0 : world_cookie(got);
 	uint64_t wanted = want.cookie ? want.cookie : want.pass ? world_cookie(other) : 0;

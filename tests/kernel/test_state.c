@@ -83,7 +83,7 @@ static void expect_tidy(void)
 	n_files = n_folders = 0;
 	assert_int_equal(nftw(parent, look_at, 8, FTW_PHYS), 0);
 	assert_int_equal(n_folders, 3); /* anybind, COOKIE, gID */
-	assert_int_equal(n_files, 8);	/* link, five maps, program, table */
+	assert_int_equal(n_files, 9);	/* link, six maps, program, table */
 }
 
 static void expect_nothing(void)

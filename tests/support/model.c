@@ -64,26 +64,42 @@ void model_fill(struct model *model, int sockets, struct random *random, bool ho
 	}
 }
 
-struct outcome model_steer(struct model *model, uint32_t verdict, uint8_t family, uint8_t proto)
+/* A socket of one service for the packet, or -1; counts it. */
+static int socket_of(struct model *model, uint32_t id, uint8_t family, uint8_t proto)
 {
-	const struct outcome missing = { .pass = verdict & VERDICT_MISSING_PASS };
-	uint32_t id = verdict >> VERDICT_ID_SHIFT & VERDICT_ID_MASK;
 	uint32_t slot = SLOT(id, proto == IPPROTO_UDP, family == 6);
 
-	if ((verdict & VERDICT_KIND) != VERDICT_SERVICE)
-		return (struct outcome){ .pass = (verdict & VERDICT_KIND) == VERDICT_PASS };
 	if (family == 4 && model->content[slot] == MODEL_EMPTY)
 		slot = SLOT(id, proto == IPPROTO_UDP, 1);
 	if (model->content[slot] == MODEL_EMPTY) {
 		model->counters[id].missing++;
-		return missing;
+		return -1;
 	}
 	if (family == 4 && model->content[slot] == MODEL_V6ONLY) {
 		model->counters[id].eafnosupport++;
-		return missing;
+		return -1;
 	}
 	model->counters[id].steered++;
-	return (struct outcome){ .pass = true, .cookie = world_cookie(socket_in(model, slot)) };
+	return socket_in(model, slot);
+}
+
+struct outcome model_steer(struct model *model, const struct anybind_ruleset *rs, uint32_t verdict,
+			   uint8_t family, uint8_t proto)
+{
+	uint32_t id = VERDICT_ID(verdict);
+	int fd;
+
+	if (!VERDICT_IS_SERVICE(verdict))
+		return (struct outcome){ .pass = verdict == VERDICT_PASS };
+	/* Ids are indices here. */
+	fd = socket_of(model, id, family, proto);
+	while (fd < 0 && rs->services[id].fallback) {
+		id = rs->services[id].fallback - 1;
+		fd = socket_of(model, id, family, proto);
+	}
+	if (fd < 0)
+		return (struct outcome){ .pass = verdict & VERDICT_MISSING_PASS };
+	return (struct outcome){ .pass = true, .cookie = world_cookie(fd) };
 }
 
 void model_assert_counters(const struct model *model, int counters)

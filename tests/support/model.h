@@ -37,8 +37,9 @@ void model_close(struct model *model);
 /* Fills the slots of the map @sockets; @holes: some stay empty, some get an IPv6-only one. */
 void model_fill(struct model *model, int sockets, struct random *random, bool holes);
 
-/* What becomes of a packet with that verdict word; counts it. */
-struct outcome model_steer(struct model *model, uint32_t verdict, uint8_t family, uint8_t proto);
+/* What becomes of a packet with that verdict word of @rs; counts it. */
+struct outcome model_steer(struct model *model, const struct anybind_ruleset *rs, uint32_t verdict,
+			   uint8_t family, uint8_t proto);
 
 /* The program's counters are the model's. */
 void model_assert_counters(const struct model *model, int counters);

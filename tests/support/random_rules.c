@@ -8,6 +8,7 @@
 
 #include "abi.h"
 #include "cleanup.h"
+#include "verdict.h"
 
 /* splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014). */
 uint64_t random_next(struct random *random)
@@ -104,6 +105,26 @@ static void add(struct anybind_ruleset *rs, const char *text)
 	anybind_ruleset_free(delta);
 }
 
+/* The services, in half of the rule sets with fallbacks: chains, and some that join. */
+static void declare(struct random *random, struct anybind_ruleset *rs)
+{
+	bool fallbacks = random_below(random, 2);
+	unsigned int turn = random_below(random, RANDOM_SERVICES);
+	char text[64];
+
+	for (unsigned int i = 0; i < RANDOM_SERVICES; i++) {
+		unsigned int n = snprintf(text, sizeof(text), "service s%u%s",
+					  (i + turn) % RANDOM_SERVICES,
+					  (i + turn) % 2 ? " missing pass" : "");
+
+		/* Only to those declared before: never in a circle. */
+		if (fallbacks && i && random_below(random, 4))
+			snprintf(text + n, sizeof(text) - n, " fallback s%u",
+				 (random_below(random, i) + turn) % RANDOM_SERVICES);
+		add(rs, text);
+	}
+}
+
 struct anybind_ruleset *random_ruleset(struct random *random, unsigned int n)
 {
 	struct anybind_ruleset *rs;
@@ -111,10 +132,7 @@ struct anybind_ruleset *random_ruleset(struct random *random, unsigned int n)
 
 	if (anybind_ruleset_new(&rs) < 0)
 		abort();
-	add(rs, "service s0");
-	add(rs, "service s1 missing pass");
-	add(rs, "service s2");
-	add(rs, "service s3 missing pass");
+	declare(random, rs);
 	for (unsigned int i = 0; i < n; i++) {
 		statement(random, text, sizeof(text));
 		add(rs, text);
@@ -191,14 +209,6 @@ void random_packet(struct random *random, const struct anybind_ruleset *rs, stru
 uint32_t reference_verdict(const struct anybind_ruleset *rs, const struct packet *p)
 {
 	ssize_t i = ruleset_match(rs, p->family, p->proto, p->dst, p->port, p->src, p->dev);
-	const struct rule *rule = i < 0 ? NULL : &rs->rules[i];
-	const struct service *service;
 
-	if (!rule || rule->action == ANYBIND_PASS)
-		return VERDICT_PASS;
-	if (rule->action == ANYBIND_DROP)
-		return VERDICT_DROP;
-	service = &rs->services[rule->service];
-	return VERDICT_SERVICE | service->id << VERDICT_ID_SHIFT |
-	       (service->missing_pass ? VERDICT_MISSING_PASS : 0);
+	return rule_verdict(rs, i < 0 ? NULL : &rs->rules[i]);
 }

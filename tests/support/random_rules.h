@@ -18,8 +18,8 @@ uint64_t random_next(struct random *random);
 unsigned int random_below(struct random *random, unsigned int n);
 
 /*
- * At most @n statements: nested prefixes of both families, overlapping port
- * ranges, sources, devices, all verdicts. Conflicting ones are left out. The
+ * Services, some with fallbacks, and at most @n statements: nested prefixes of
+ * both families, overlapping port ranges, sources, devices, all verdicts. Conflicting ones are left out. The
  * caller frees; ids are 0 to 3, ifindexes 11, 12 and none.
  */
 struct anybind_ruleset *random_ruleset(struct random *random, unsigned int n);

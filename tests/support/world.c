@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -162,6 +164,22 @@ void world_end_child(pid_t pid)
 {
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+int world_sockarray(int fd)
+{
+	union bpf_attr create = {.map_type = BPF_MAP_TYPE_REUSEPORT_SOCKARRAY,
+				 .key_size = 4,
+				 .value_size = 8,
+				 .max_entries = 1};
+	uint32_t key = 0;
+	uint64_t value = fd;
+	int map = (int)syscall(SYS_bpf, BPF_MAP_CREATE, &create, sizeof(create));
+	union bpf_attr update = {.map_fd = map, .key = (uintptr_t)&key, .value = (uintptr_t)&value};
+
+	assert_true(map >= 0);
+	assert_int_equal(syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &update, sizeof(update)), 0);
+	return map;
 }
 
 size_t world_count_fds(void)

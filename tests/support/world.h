@@ -53,6 +53,9 @@ uint16_t world_port(int fd);
 pid_t world_child(void (*setup)(void *data), void *data);
 void world_end_child(pid_t pid);
 
+/* A REUSEPORT_SOCKARRAY map with the socket in it, which no SOCKMAP then takes. */
+int world_sockarray(int fd);
+
 size_t world_count_fds(void);
 
 /* Tests' reports: the message @i must be there and hold each of the texts up to NULL. */

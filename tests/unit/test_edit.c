@@ -178,6 +178,68 @@ static void assert_diff(const char *before, const char *after, const char *expec
 	anybind_ruleset_free(b);
 }
 
+#define FALLBACKS "service a fallback b\nservice b\nservice c missing pass fallback b\n"
+
+static void test_fallbacks(void **state)
+{
+	(void)state;
+	assert_edit(ADD, FALLBACKS, "service a fallback b", 0, NULL, NULL);
+	assert_edit(ADD, "bind b tcp ::1 1", "service a fallback b", 1,
+		    "service a fallback b\nservice b\nbind b tcp ::1 1\n", NULL);
+	/* other numbers */
+	assert_edit(ADD, FALLBACKS, "service aa fallback bb", 1,
+		    "service a fallback b\nservice aa fallback bb\nservice b\nservice bb\n"
+		    "service c missing pass fallback b\n",
+		    NULL);
+	/* one that is only named keeps what it has; one that is declared does not */
+	assert_edit(ADD, FALLBACKS, "service d fallback a\nbind c tcp ::1 1", 1,
+		    FALLBACKS "service d fallback a\nbind c tcp ::1 1\n", NULL);
+	assert_edit(ADD, FALLBACKS, "service a", -EEXIST, NULL,
+		    WORDS("service \"a\" is there with \"missing drop fallback b\""));
+	assert_edit(ADD, FALLBACKS, "service a fallback c", -EEXIST, NULL, WORDS("fallback b"));
+	assert_edit(ADD, FALLBACKS, "service c fallback b", -EEXIST, NULL,
+		    WORDS("missing pass fallback b"));
+	assert_edit(REPLACE, FALLBACKS, "service a fallback none", 1,
+		    "service a\nservice b\nservice c missing pass fallback b\n", NULL);
+	assert_edit(REPLACE, FALLBACKS, "service a fallback c", 1,
+		    "service a fallback c\nservice b\nservice c missing pass fallback b\n", NULL);
+	assert_edit(REPLACE, FALLBACKS, "service a fallback c\nservice b fallback d", 1,
+		    "service a fallback c\nservice b fallback d\n"
+		    "service c missing pass fallback b\nservice d\n",
+		    NULL);
+	assert_edit(REPLACE, FALLBACKS, "service b fallback a", -EINVAL, NULL,
+		    WORDS("in a circle: \"a\", \"b\" (line 1), \"a\""));
+	assert_edit(REMOVE, FALLBACKS, "service b", -EBUSY, NULL,
+		    WORDS("service \"b\" is the fallback of service \"a\""));
+	assert_edit(REMOVE, FALLBACKS, "service a\nservice b\nservice c", 0, "", NULL);
+	assert_edit(REMOVE, FALLBACKS, "service a fallback b", 0,
+		    "service b\nservice c missing pass fallback b\n", NULL);
+	assert_diff(FALLBACKS, FALLBACKS "bind b tcp ::1 1", "+bind b tcp ::1 1\n");
+	assert_diff(FALLBACKS, "service a fallback c\nservice b\nservice c missing pass fallback b",
+		    "-service a fallback b\n+service a fallback c\n");
+	assert_diff("service z fallback b", "service a\nservice z fallback b", "+service a\n");
+}
+
+/* What is only named stays so when it is added, and then says nothing about its policy. */
+static void test_named_only(void **state)
+{
+	struct anybind_ruleset *rs = parse("service m missing pass fallback f\n"), *sum;
+	struct anybind_ruleset *delta = parse("bind m tcp ::1 1\n");
+	char *text;
+
+	(void)state;
+	assert_int_equal(anybind_ruleset_new(&sum), 0);
+	assert_int_equal(anybind_ruleset_add(sum, delta, false, NULL), 1);
+	assert_int_equal(anybind_ruleset_add(rs, sum, true, NULL), 1);
+	text = to_text(rs);
+	assert_string_equal(text, "service f\nservice m missing pass fallback f\n"
+				  "bind m tcp ::1 1\n");
+	free(text);
+	anybind_ruleset_free(rs);
+	anybind_ruleset_free(sum);
+	anybind_ruleset_free(delta);
+}
+
 static void test_diff(void **state)
 {
 	(void)state;
@@ -297,7 +359,8 @@ int main(void)
 		cmocka_unit_test(test_replace), cmocka_unit_test(test_remove),
 		cmocka_unit_test(test_diff),	cmocka_unit_test(test_remove_refused),
 		cmocka_unit_test(test_each),	cmocka_unit_test(test_each_new),
-		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_ids),	cmocka_unit_test(test_fallbacks),
+		cmocka_unit_test(test_named_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "abi.h"
 #include "cleanup.h"
 
 #define LONG_LINE 4096
@@ -69,6 +70,12 @@ static const struct {
 	{"service a missing", 1, {"drop or pass is missing after \"missing\""}},
 	{"service a missing reject", 1, {"missing cannot be \"reject\"", "drop and pass"}},
 	{"service a missing drop x", 1, {"\"x\" is not expected"}},
+	{"service a missing drop missing drop", 1, {"\"missing\" is given twice"}},
+	{"service a fallback", 1, {"service name is missing after \"fallback\""}},
+	{"service a fallback w$b", 1, {"\"w$b\" is not a service name"}},
+	{"service a fallback b fallback c", 1, {"\"fallback\" is given twice"}},
+	{"service a falback b", 1, {"did you mean \"fallback\"?"}},
+	{"service a fallback a", 1, {"\"a\" cannot be its own fallback"}},
 	{"bind \xff tcp any 80", 1, {"\"\\xff\" is not UTF-8"}},
 	{"bind\va tcp any 80", 1, {"unknown statement \"bind\\x0ba\""}},
 	{"pass tcp any 80\rx", 1, {"\"80\\x0dx\" is not a port"}},
@@ -76,6 +83,17 @@ static const struct {
 	{"service a\nservice b missing pass\nservice a missing pass",
 	 3,
 	 {"\"service a missing pass\" conflicts with line 1", "missing drop"}},
+	{"service a fallback b\nservice a",
+	 2,
+	 {"\"service a missing drop\" conflicts with line 1: \"missing drop fallback b\""}},
+	{"service a fallback b\nservice a fallback c",
+	 2,
+	 {"\"service a missing drop fallback c\" conflicts with line 1: \"missing drop "
+	  "fallback b\""}},
+	/* said at the line that completes it, from the first by name on, once */
+	{"service b fallback c\nservice x fallback a\nservice a fallback b\nservice c fallback a",
+	 4,
+	 {"in a circle: \"a\" (line 3), \"b\" (line 1), \"c\" (line 4), \"a\" (line 3)"}},
 	{"bind a tcp any 80\npass tcp 0.0.0.0/0 80",
 	 2,
 	 {"\"pass tcp 0.0.0.0/0 80\" conflicts with line 1: \"bind a tcp 0.0.0.0/0 80\""}},
@@ -113,6 +131,43 @@ static void test_hidden_overlap(void **state)
 	strcat(text, "pass tcp 10.0.0.0/8 1500-2499 from 192.0.2.77\n");
 	assert_refused(text, strlen(text), -EINVAL, 101,
 		       WORDS("1500-2499 from 192.0.2.77\" conflicts with line 1", "1000-1999"));
+}
+
+/* "service sN fallback sN+1" for @n of them, sizes that text takes. */
+static char *chain(unsigned int n)
+{
+	char *text = malloc(n * 64u + 1), *end = text;
+
+	assert_non_null(text);
+	*end = '\0';
+	for (unsigned int i = 0; i < n; i++)
+		end += sprintf(end, "service s%u fallback s%u\n", i, i + 1);
+	return text;
+}
+
+static void test_long_chains(void **state)
+{
+	_cleanup_free_ char *longest = chain(FALLBACKS_MAX), *more = chain(FALLBACKS_MAX + 1);
+	_cleanup_free_ char *much = chain(ANYBIND_SERVICES_MAX - 1), *circle = NULL;
+	struct anybind_report *report = anybind_report_new();
+	struct anybind_ruleset *rs = NULL;
+
+	(void)state;
+	anybind_ruleset_free(parse(longest));
+	assert_refused(more, strlen(more), -EINVAL, FALLBACKS_MAX + 1,
+		       WORDS("more than 16 fallbacks: \"s0\" (line 1), \"s1\"", "\"s17\""));
+	/* One message for a chain, one for a circle, however long. */
+	assert_int_equal(anybind_ruleset_parse(&rs, much, strlen(much), NULL, report), -EINVAL);
+	assert_int_equal(anybind_report_count(report), 1);
+	anybind_report_free(report);
+	report = anybind_report_new();
+	assert_true(asprintf(&circle, "%sservice s4095 fallback s0\n", much) > 0);
+	assert_int_equal(anybind_ruleset_parse(&rs, circle, strlen(circle), NULL, report), -EINVAL);
+	assert_int_equal(anybind_report_count(report), 1);
+	assert_message(report, -EINVAL, 4096,
+		       WORDS("in a circle", "\"s16\" (line 17)", "and so on"));
+	anybind_report_free(report);
+	assert_null(rs);
 }
 
 static void test_line_lengths(void **state)
@@ -221,6 +276,7 @@ int main(void)
 		cmocka_unit_test(test_errors),	     cmocka_unit_test(test_hidden_overlap),
 		cmocka_unit_test(test_line_lengths), cmocka_unit_test(test_many_errors),
 		cmocka_unit_test(test_words),	     cmocka_unit_test(test_large),
+		cmocka_unit_test(test_long_chains),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

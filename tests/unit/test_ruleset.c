@@ -19,6 +19,14 @@ static void test_canonical(void **state)
 	/* a service may be declared before or after its use */
 	assert_canonical("bind a tcp any 80\nservice a missing pass\nbind a tcp any 81",
 			 "service a missing pass\nbind a tcp any 80\nbind a tcp any 81\n");
+	/* a fallback declares the service that it names */
+	assert_canonical("service b fallback a", "service a\nservice b fallback a\n");
+	assert_canonical("service b fallback none missing drop", "service b\n");
+	assert_canonical("service none", "service none\n");
+	assert_canonical("service c fallback b missing pass\nservice a fallback b\n"
+			 "service b fallback d missing pass\nservice a missing drop fallback b",
+			 "service a fallback b\nservice b missing pass fallback d\n"
+			 "service c missing pass fallback b\nservice d\n");
 	/* ranges of one statement are merged, those of two are not */
 	assert_canonical("pass tcp any 80-89,85-95,96", "pass tcp any 80-96\n");
 	assert_canonical("pass tcp any 80\npass tcp any 82\n", "pass tcp any 80,82\n");
@@ -165,7 +173,8 @@ static const struct {
 	{SERVICE, 0, 'b'}, /* twice the same */
 	{SERVICE, 2, 'x'}, /* after the end */
 	{SERVICE, offsetof(struct service, missing_pass), 2},
-	{SERVICE, offsetof(struct service, zero) + 1, 1},
+	{SERVICE, offsetof(struct service, fallback), 1}, /* to itself */
+	{SERVICE, offsetof(struct service, fallback), 3},
 	{DEVICE, 0, '\0'},
 	{DEVICE, 0, '/'},
 	{DEVICE, 15, 'x'},
@@ -188,6 +197,25 @@ static void test_damage(void **state)
 			fail_msg("damage %zu was not seen", i);
 		anybind_ruleset_free(rs);
 	}
+}
+
+static void test_validate_fallbacks(void **state)
+{
+	struct anybind_ruleset *rs =
+		parse("service a fallback c\nservice b fallback c\nservice none");
+
+	(void)state;
+	assert_int_equal(rs->n_services, 4);
+	rs->services[2].fallback = 4; /* "none" cannot be said */
+	assert_int_equal(ruleset_validate(rs), -EUCLEAN);
+	rs->services[2].fallback = 2; /* b, whose fallback is c */
+	assert_int_equal(ruleset_validate(rs), -EUCLEAN);
+	rs->services[2].fallback = 0;
+	rs->services[3].fallback = 3;
+	assert_int_equal(ruleset_validate(rs), 0);
+	rs->services[0].fallback = 0xffff;
+	assert_int_equal(ruleset_validate(rs), -EUCLEAN);
+	anybind_ruleset_free(rs);
 }
 
 static void test_validate(void **state)
@@ -236,7 +264,11 @@ static int random_statement(char *buf)
 	int lo;
 
 	if (rand() % 10 == 0)
-		return sprintf(buf, "service %c missing pass\n", "ab"[rand() % 2]);
+		return sprintf(buf, "service %c missing pass fallback %c\n", "ab"[rand() % 2],
+			       "cd"[rand() % 2]);
+	if (rand() % 20 == 0)
+		return sprintf(buf, "service %c fallback %c\n", "cd"[rand() % 2],
+			       "ab"[rand() % 2]);
 	p += sprintf(p, "%s %s %s ", verdicts[rand() % 4], protos[rand() % 3],
 		     prefixes[rand() % 7]);
 	for (int n = rand() % 3; n >= 0; n--) {
@@ -295,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_canonical), cmocka_unit_test(test_long_lists),
 		cmocka_unit_test(test_match),	  cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_validate),  cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_validate_fallbacks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

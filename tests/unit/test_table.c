@@ -141,6 +141,11 @@ static void test_rules_come_back(void **state)
 
 		assert_int_equal(table_open(&table, image, size, NULL), 0);
 		assert_int_equal(table.header->generation, 7);
+		for (size_t i = 0; i < rs->n_services; i++)
+			assert_int_equal(table_fallback(&table, i),
+					 rs->services[i].fallback
+						 ? VERDICT_SERVICE(rs->services[i].fallback - 1, false)
+						 : 0);
 		assert_int_equal(table_ruleset(&table, &back, NULL), 0);
 		assert_int_equal(back->n_rules, rs->n_rules);
 		assert_memory_equal(back->rules, rs->rules, rs->n_rules * sizeof(*rs->rules));
