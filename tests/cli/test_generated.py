@@ -12,6 +12,7 @@ PAGES = ["anybind"] + ["anybind-" + name for name in commands_of_build()]
 SOURCE = pathlib.Path(__file__).parents[2]
 FILES = {("anybind-policy", "5"): SOURCE / "docs/man/anybind-policy.5",
          ("anybind-rules", "5"): SOURCE / "docs/man/anybind-rules.5",
+         ("anybind-sockets", "7"): BUILD / "docs/man/anybind-sockets.7",
          ("anybind-systemd", "7"): SOURCE / "docs/man/anybind-systemd.7",
          ("libanybind", "3"): BUILD / "docs/man/libanybind.3",
          **{(page, "8"): BUILD / "cli" / (page + ".8") for page in PAGES}}
