@@ -24,7 +24,8 @@ int nodes_append(struct nodes *nodes, const uint32_t *words, size_t n)
 		nodes->words = grown;
 		nodes->cap = cap;
 	}
-	memcpy(nodes->words + nodes->n, words, n * sizeof(*words));
+	if (n)
+		memcpy(nodes->words + nodes->n, words, n * sizeof(*words));
 	nodes->n += n;
 	return 0;
 }
