@@ -299,10 +299,10 @@ __noinline int assign_window(struct bpf_sk_lookup *ctx, __u32 first)
 	err = assign(ctx, first + (w->best[v6] & (WINDOW_SLOTS - 1)));
 	if (!err)
 		return 0;
+	if (w->barren[v6] == *(volatile __u32 *)&w->version)
+		return err;
 	/* Atomic, so that the sockets are looked at later. */
 	version = __sync_fetch_and_add(&w->version, 0);
-	if (w->barren[v6] == version)
-		return err;
 	turn.best = w->best[v6];
 	bpf_loop(WINDOW_SLOTS, try_place, &turn, 0);
 	w->best[v6] = turn.best;
@@ -358,7 +358,7 @@ __noinline int assign_group(struct bpf_sk_lookup *ctx, __u32 group)
 	if (!err)
 		return 0;
 	counts = group_element(group, 1);
-	if (!counts || !counts->a)
+	if (!counts || counts->a <= !!place) /* there is no other */
 		return err;
 	turn.n = counts->a;
 	turn.next = hash % turn.n;

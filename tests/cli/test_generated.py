@@ -102,6 +102,8 @@ def test_completes_words_and_values():
     assert complete("anybind", "unregister", "web", "u") == ["udp"]
     assert "lo" in complete("anybind", "bind", "web", "tcp", "any", "80", "dev", "")
     assert "1" in complete("anybind", "register", "web", "--pid", "1")
+    assert "/sys/fs" in complete("anybind", "follow", "web", "--cgroup", "/sys/f")
+    assert complete("anybind", "follow", "web", "--cgroup", "/", "t") == ["tcp"]
     assert complete("anybind", "status", "") == []
 
 
