@@ -17,7 +17,7 @@ AS_OWNER := setpriv --reuid=$(OWNER) --regid=$(shell stat -c %g .) --clear-group
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: all build test demo bench install uninstall lint clean deps help root
+.PHONY: all build test demo bench bench-flood install uninstall lint clean deps help root
 
 all: build ## Build the program, the library and the manual pages (the default)
 
@@ -35,6 +35,9 @@ test: root deps ## Run every check and test, in namespaces of their own (root)
 
 bench: root build ## Measure it, in namespaces of its own (root)
 	BUILD=$(BUILD) bench/run
+
+bench-flood: root build ## Measure it under floods, for some 15 minutes (root)
+	BUILD=$(BUILD) bench/flood
 
 install: build ## Install under DESTDIR, PREFIX (/usr/local) and LIBDIR (lib)
 	$(AS_OWNER) meson configure -Dprefix=$(abspath $(PREFIX)) -Dlibdir=$(LIBDIR) $(BUILD)
@@ -55,7 +58,7 @@ deps: ## Install the Debian packages that are missing (root)
 	@tools/deps
 
 help: ## Show this
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
 
 root:
 	@[ "$$(id -u)" -eq 0 ] || { echo "This needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }

@@ -13,6 +13,7 @@
 
 #include "cleanup.h"
 #include "peers.skel.h"
+#include "trie.h"
 
 const char *const program_names[PROGRAMS] = { "pass", "fixed", "lpm", "anybind" };
 
@@ -69,43 +70,6 @@ void sockets_close(struct sockets *sockets)
 
 /* ---- peers ---- */
 
-static void binding_of(const struct host_rule *rule, bool v6, struct binding_key *key,
-		       struct binding *value)
-{
-	*key = (struct binding_key){
-		.prefixlen = 8 * (sizeof(*key) - sizeof(key->prefixlen)),
-		.protocol = IPPROTO_UDP,
-		.port = rule->port,
-	};
-	if (v6) {
-		memcpy(key->addr, rule->addr, sizeof(key->addr));
-	} else {
-		key->addr[2] = htonl(0xffff);
-		key->addr[3] = rule->addr[0];
-	}
-	*value = (struct binding){ PEER_SLOT(rule->service, v6), key->prefixlen };
-}
-
-/* In batches: one system call a rule would take twice as long. */
-static int fill_trie(int map, const struct host_rules *rules)
-{
-	enum { BATCH = 4096 };
-	_cleanup_free_ struct binding_key *keys = calloc(BATCH, sizeof(*keys));
-	_cleanup_free_ struct binding *values = calloc(BATCH, sizeof(*values));
-
-	if (!keys || !values)
-		return -ENOMEM;
-	for (size_t i = 0; i < rules->n;) {
-		__u32 n = 0;
-
-		for (; n < BATCH && i < rules->n; n++, i++)
-			binding_of(&rules->v[i], rules->v6, &keys[n], &values[n]);
-		if (bpf_map_update_batch(map, keys, values, &n, NULL) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
 static int load_peers(struct programs *programs, const struct host_rules *rules,
 		      const struct sockets *sockets, bool with_lpm)
 {
@@ -120,7 +84,7 @@ static int load_peers(struct programs *programs, const struct host_rules *rules,
 		r = kernel_slot_set(bpf_map__fd(peers->maps.sockets), PEER_SLOT(i, rules->v6),
 				    sockets->fd[i]);
 	if (!r && with_lpm)
-		r = fill_trie(bpf_map__fd(peers->maps.bindings), rules);
+		r = trie_fill(bpf_map__fd(peers->maps.bindings), rules);
 	if (r < 0)
 		return r;
 	programs->fd[PASS] = bpf_program__fd(peers->progs.peer_pass);

@@ -27,14 +27,14 @@ static uint64_t mix64(uint64_t x)
 	return x ^ x >> 33;
 }
 
-/* Unicast addresses only; @next runs through the candidates. */
+/* Unicast addresses only, and none of the clients'; @next runs through the candidates. */
 static void random_host4(uint32_t *next, struct host_rule *rule)
 {
 	uint32_t addr;
 
 	do
 		addr = mix32((*next)++ ^ 0x5bd1e995);
-	while (addr >> 24 == 0 || addr >> 24 == 127 || addr >> 24 >= 224);
+	while (addr >> 24 == 0 || addr >> 24 == 10 || addr >> 24 == 127 || addr >> 24 >= 224);
 	rule->addr[0] = htonl(addr);
 }
 
@@ -50,9 +50,10 @@ static void random_host6(uint64_t i, struct host_rule *rule)
 
 int host_rules_new(struct host_rules *ret, size_t n, bool v6, bool ports_differ)
 {
-	struct host_rules rules = { n, v6, calloc(n, sizeof(*rules.v)) };
+	struct host_rules rules = { .n = n, .v6 = v6, .bits = v6 ? 128 : 32 };
 	uint32_t next = 0;
 
+	rules.v = calloc(n, sizeof(*rules.v));
 	if (!rules.v)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
@@ -73,28 +74,41 @@ void host_rules_free(struct host_rules *rules)
 	rules->v = NULL;
 }
 
-static size_t print_rule(char *line, const struct host_rule *rule, bool v6)
+static size_t print_rule(char *line, const struct host_rules *rules, const struct host_rule *rule)
 {
-	char addr[INET6_ADDRSTRLEN];
+	char addr[INET6_ADDRSTRLEN], port[8] = "any";
 
-	inet_ntop(v6 ? AF_INET6 : AF_INET, rule->addr, addr, sizeof(addr));
-	return snprintf(line, LINE_MAX_BYTES, "bind s%u udp %s %u\n", rule->service, addr,
-			rule->port);
+	inet_ntop(rules->v6 ? AF_INET6 : AF_INET, rule->addr, addr, sizeof(addr));
+	if (rule->port)
+		snprintf(port, sizeof(port), "%u", rule->port);
+	return snprintf(line, LINE_MAX_BYTES, "bind s%u %s %s/%u %s\n", rule->service,
+			rules->tcp ? "tcp" : "udp", addr, rules->bits, port);
+}
+
+int host_rules_text(const struct host_rules *rules, char **ret, size_t *ret_size)
+{
+	char *text = malloc(rules->n * LINE_MAX_BYTES + 1);
+	size_t size = 0;
+
+	if (!text)
+		return -ENOMEM;
+	for (size_t i = 0; i < rules->n; i++)
+		size += print_rule(text + size, rules, &rules->v[i]);
+	*ret = text;
+	*ret_size = size;
+	return 0;
 }
 
 int host_rules_parse(const struct host_rules *rules, struct anybind_ruleset **ret,
 		     struct anybind_report *report)
 {
-	_cleanup_free_ char *text = malloc(rules->n * LINE_MAX_BYTES + 1);
+	_cleanup_free_ char *text = NULL;
 	struct anybind_ruleset *rs;
-	size_t size = 0;
-	int r;
+	size_t size;
+	int r = host_rules_text(rules, &text, &size);
 
-	if (!text)
-		return -ENOMEM;
-	for (size_t i = 0; i < rules->n; i++)
-		size += print_rule(text + size, &rules->v[i], rules->v6);
-	r = anybind_ruleset_parse(&rs, text, size, "random rules", report);
+	if (!r)
+		r = anybind_ruleset_parse(&rs, text, size, "random rules", report);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < rs->n_services; i++)

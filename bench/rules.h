@@ -10,25 +10,30 @@
 #include "ruleset.h"
 #include "spread.h"
 
-/* `bind sSERVICE udp ADDRESS PORT` */
+/* `bind sSERVICE PROTOCOL ADDRESS/BITS PORT` */
 struct host_rule {
 	uint32_t addr[4]; /* network order; IPv4 in the first */
-	uint16_t port;	  /* host order */
+	uint16_t port;	  /* host order; 0: any */
 	uint16_t service;
 };
 
 struct host_rules {
 	size_t n;
 	bool v6;
+	bool tcp;
+	uint8_t bits; /* length of all prefixes */
 	struct host_rule *v;
 };
 
 /*
- * @n rules for distinct random hosts, services in turn; all for port 443 or,
- * with @ports_differ, each for a random one.
+ * @n rules for UDP and distinct random hosts outside 10/8, services in turn;
+ * all for port 443 or, with @ports_differ, each for a random one.
  */
 int host_rules_new(struct host_rules *ret, size_t n, bool v6, bool ports_differ);
 void host_rules_free(struct host_rules *rules);
+
+/* The same as text, to be freed. */
+int host_rules_text(const struct host_rules *rules, char **ret, size_t *ret_size);
 
 /* The same as a ruleset, parsed from text; service sN has id N. */
 int host_rules_parse(const struct host_rules *rules, struct anybind_ruleset **ret,

@@ -57,15 +57,11 @@ class Bench:
 
     def __init__(self, anybind, folder):
         self.program, self.folder = anybind, pathlib.Path(folder)
-        self.commands = self.output("--help")
         self.listener = socket.create_server(("127.0.0.1", 8080))
         self.listener.set_inheritable(True)
         cookie = self.listener.getsockopt(socket.SOL_SOCKET, 57, 8)  # SO_COOKIE
         self.cookie = int.from_bytes(cookie, sys.byteorder)
         self.run("bind", "web", "tcp", WEB, "80")
-
-    def output(self, *words):
-        return subprocess.run([self.program, *words], check=True, capture_output=True, text=True).stdout
 
     def run(self, *words, **more):
         """Seconds that the command took."""
@@ -220,34 +216,23 @@ def first_connection(puppets):
     return way
 
 
-# (name, the command that it needs, way)
 REGISTRATIONS = [
-    ("pid", "register", by_pid),
-    ("fd", "register", by_fd),
-    ("listen-fds", "register", by_listen_fds),
-    ("cookie", "register", by_command("--cookie", "{b.cookie}")),
-    ("listening", "register", by_command("--listening", "tcp", "127.0.0.1:8080")),
-    ("agent", "agent", by_agent),
-    ("run", "run", listening(under_run)),
-    ("follow", "follow", listening(followed)),
+    ("pid", by_pid),
+    ("fd", by_fd),
+    ("listen-fds", by_listen_fds),
+    ("cookie", by_command("--cookie", "{b.cookie}")),
+    ("listening", by_command("--listening", "tcp", "127.0.0.1:8080")),
+    ("agent", by_agent),
+    ("run", listening(under_run)),
+    ("follow", listening(followed)),
 ]
 FIRST_CONNECTIONS = [
-    ("run", "run", first_connection(under_run)),
-    ("follow", "follow", first_connection(followed)),
+    ("run", first_connection(under_run)),
+    ("follow", first_connection(followed)),
 ]
 
 
 # ---- measuring ----
-
-
-def available(bench, rows):
-    kept = []
-    for name, command, way in rows:
-        if f"\n  {command} " in bench.commands:
-            kept.append((name, way))
-        else:
-            print(f"{name}: left out, this anybind has no command {command}")
-    return kept
 
 
 def in_turn(bench, rows, rounds):
@@ -293,14 +278,13 @@ def main():
     )
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(program, folder)
-        rows = available(bench, REGISTRATIONS)
         registered = {name: summary(s)
-                      for name, s in in_turn(bench, rows, rounds).items()}
+                      for name, s in in_turn(bench, REGISTRATIONS, rounds).items()}
         print_rows("One registration, in turn: median (q1-q3), wall clock. Commands from start to exit;\n"
                    "agent: the program's call; run and follow: listen(2) itself.", registered, True)
         # Each alone: two that registered the same listener would help each other.
         connected = {}
-        for row in available(bench, FIRST_CONNECTIONS):
+        for row in FIRST_CONNECTIONS:
             for name, seconds in in_turn(bench, [row], rounds).items():
                 connected[name] = summary(seconds)
         print_rows("From listen(2) to the first steered connection:", connected, False)

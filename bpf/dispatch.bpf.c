@@ -12,6 +12,7 @@
 
 #include "abi.h"
 #include "lookup.h"
+#include "slots.h"
 
 #define AF_INET 2
 #define ENOENT 2
@@ -33,14 +34,7 @@ const volatile struct table_params params;
 #define TABLE_PLACEHOLDER 4096
 __u8 table[TABLE_PLACEHOLDER] SEC(".data.table");
 
-/* The rest belongs to the namespace and outlives generations. */
-struct {
-	__uint(type, BPF_MAP_TYPE_SOCKMAP);
-	__uint(max_entries, SLOTS);
-	__type(key, __u32);
-	__type(value, __u64);
-} sockets SEC(".maps");
-
+/* The rest belongs to the namespace, like the slots, and outlives generations. */
 struct group {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
@@ -55,22 +49,6 @@ struct {
 	__type(key, __u32);
 	__array(values, struct group);
 } groups SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SLOTS);
-	__type(key, __u32);
-	__type(value, struct slot_record);
-} records SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, WINDOWS);
-	__type(key, __u32);
-	__type(value, struct window);
-} windows SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -321,10 +299,10 @@ __noinline int assign_window(struct bpf_sk_lookup *ctx, __u32 first)
 	err = assign(ctx, first + (w->best[v6] & (WINDOW_SLOTS - 1)));
 	if (!err)
 		return 0;
+	if (w->barren[v6] == *(volatile __u32 *)&w->version)
+		return err;
 	/* Atomic, so that the sockets are looked at later. */
 	version = __sync_fetch_and_add(&w->version, 0);
-	if (w->barren[v6] == version)
-		return err;
 	turn.best = w->best[v6];
 	bpf_loop(WINDOW_SLOTS, try_place, &turn, 0);
 	w->best[v6] = turn.best;
@@ -380,7 +358,7 @@ __noinline int assign_group(struct bpf_sk_lookup *ctx, __u32 group)
 	if (!err)
 		return 0;
 	counts = group_element(group, 1);
-	if (!counts || !counts->a)
+	if (!counts || counts->a <= !!place) /* there is no other */
 		return err;
 	turn.n = counts->a;
 	turn.next = hash % turn.n;

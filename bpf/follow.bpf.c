@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "abi.h"
+#include "slots.h"
 
 #define AF_INET 2
 #define AF_INET6 10
@@ -44,30 +45,6 @@ struct tcp_sock {
 /* The follow. Its map is pinned, for those who ask. */
 struct follow_state follow;
 
-/* The namespace's maps; the library puts them here. */
-struct {
-	__uint(type, BPF_MAP_TYPE_SOCKMAP);
-	__uint(max_entries, SLOTS);
-	__type(key, __u32);
-	__type(value, __u64);
-} sockets SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SLOTS);
-	__type(key, __u32);
-	__type(value, struct slot_record);
-} records SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, WINDOWS);
-	__type(key, __u32);
-	__type(value, struct window);
-} windows SEC(".maps");
-
 /* Is the listener bound to what the follow names? */
 static __always_inline bool is_followed(struct bpf_sock_ops *ops)
 {
@@ -94,10 +71,11 @@ static __always_inline int unfit(struct bpf_sock_ops *ops)
 
 	if (!tcp)
 		return -EINVAL;
-	if (BPF_CORE_READ_BITFIELD(&tcp->inet_conn.icsk_inet.sk, sk_kern_sock))
-		return FOLLOW_KERNEL;
+	/* First, since that is the kernel's own, too. */
 	if (bpf_core_field_exists(tcp->is_mptcp) && tcp->is_mptcp)
 		return FOLLOW_MPTCP;
+	if (BPF_CORE_READ_BITFIELD(&tcp->inet_conn.icsk_inet.sk, sk_kern_sock))
+		return FOLLOW_KERNEL;
 	return 0;
 }
 

@@ -105,7 +105,7 @@ static void put_values(const struct option_row *row)
 			put_paths("/run/netns/*");
 		else if (!strcmp(row->metavar, "PID"))
 			put_paths("/proc/[0-9]*");
-		else if (!strcmp(row->metavar, "FILE"))
+		else if (!strcmp(row->metavar, "FILE") || !strcmp(row->metavar, "PATH"))
 			put_files();
 		fputs("\t\t;;\n", stdout);
 	}

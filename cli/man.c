@@ -340,7 +340,7 @@ static void put_see_also(void)
 		sorted[n] = commands[n];
 	qsort(sorted, n, sizeof(sorted[0]), by_name);
 	puts(".Sh SEE ALSO\n.Xr libanybind 3 ,\n.Xr anybind-policy 5 ,\n.Xr anybind-rules 5 ,\n"
-	     ".Xr anybind-systemd 7 ,");
+	     ".Xr anybind-sockets 7 ,\n.Xr anybind-systemd 7 ,");
 	for (size_t i = 0; i < n; i++)
 		printf(".Xr anybind-%s 8 ,\n", sorted[i]->name);
 	puts(".Xr ip-netns 8");

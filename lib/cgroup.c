@@ -344,7 +344,8 @@ int cgroup_subtree(const char *path, uint64_t **ret_ids, size_t *ret_n)
 		list_clear(&ids);
 		return r;
 	}
-	qsort(ids.items, ids.n, ids.item_size, by_number);
+	if (ids.n)
+		qsort(ids.items, ids.n, ids.item_size, by_number);
 	*ret_ids = (uint64_t *)ids.items;
 	*ret_n = ids.n;
 	return 0;

@@ -9,6 +9,12 @@
 
 #include "netns.h"
 
+/* Bytes of an address of @family, AF_INET or AF_INET6. */
+static inline size_t facts_address_size(int family)
+{
+	return family == AF_INET ? 4 : 16;
+}
+
 /* A TCP listener or an unconnected bound UDP socket. */
 struct listener {
 	int family;   /* AF_INET or AF_INET6 */

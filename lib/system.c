@@ -82,6 +82,9 @@ static void missing_capabilities(char *ret, size_t size)
 	*ret = '\0';
 	if (syscall(SYS_capget, &header, data) < 0)
 		return;
+	/* Which stands for all of them. */
+	if (data[0].effective & 1u << CAP_SYS_ADMIN)
+		return;
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
 		unsigned int n = needed[i].number;
 		size_t used = strlen(ret);
@@ -195,8 +198,11 @@ int system_explain_iterator(int code, bool has_btf, struct anybind_report *repor
 int system_explain_follow(int code, bool has_btf, struct anybind_report *report)
 {
 	struct utsname name = {0};
+	char missing[80];
 
-	if (code == -EPERM || (code == -EACCES && geteuid()))
+	/* The verifier does not say that a helper wants a capability: it knows no such helper. */
+	missing_capabilities(missing, sizeof(missing));
+	if (code == -EPERM || (*missing && (code == -EACCES || code == -EINVAL)))
 		return explain_eperm(report);
 	if (code == -ENOMEM)
 		return report_oom(report);

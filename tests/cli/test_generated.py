@@ -12,6 +12,7 @@ PAGES = ["anybind"] + ["anybind-" + name for name in commands_of_build()]
 SOURCE = pathlib.Path(__file__).parents[2]
 FILES = {("anybind-policy", "5"): SOURCE / "docs/man/anybind-policy.5",
          ("anybind-rules", "5"): SOURCE / "docs/man/anybind-rules.5",
+         ("anybind-sockets", "7"): BUILD / "docs/man/anybind-sockets.7",
          ("anybind-systemd", "7"): SOURCE / "docs/man/anybind-systemd.7",
          ("libanybind", "3"): BUILD / "docs/man/libanybind.3",
          **{(page, "8"): BUILD / "cli" / (page + ".8") for page in PAGES}}
@@ -101,6 +102,8 @@ def test_completes_words_and_values():
     assert complete("anybind", "unregister", "web", "u") == ["udp"]
     assert "lo" in complete("anybind", "bind", "web", "tcp", "any", "80", "dev", "")
     assert "1" in complete("anybind", "register", "web", "--pid", "1")
+    assert "/sys/fs" in complete("anybind", "follow", "web", "--cgroup", "/sys/f")
+    assert complete("anybind", "follow", "web", "--cgroup", "/", "t") == ["tcp"]
     assert complete("anybind", "status", "") == []
 
 

@@ -16,14 +16,16 @@ OWN_OPTIONS = {
     "agent": {"--policy", "--socket"},
     "register": {"-p", "--pid", "--pidfile", "--listening", "--cookie", "--fd", "--listen-fds",
                  "-a", "--add", "-w", "--weight", "--wait"},
+    "follow": {"--cgroup", "--unit", "-w", "--weight", "--wait"},
+    "unfollow": {"--cgroup", "--unit"},
     "run": {"--bind", "--only", "-a", "--add", "--replace", "--force"},
     "unregister": {"-4", "--ipv4", "-6", "--ipv6", "--cookie", "--wait"},
 }
 GLOBAL_OPTIONS = {"-n", "--netns", "-j", "--json", "-v", "--verbose", "-h", "--help", "-V",
                   "--version"}
-COMMANDS = ["agent", "apply", "bind", "check", "diff", "drop", "explain", "load", "pass",
+COMMANDS = ["agent", "apply", "bind", "check", "diff", "drop", "explain", "follow", "load", "pass",
             "register", "register-pid", "rules", "run", "service", "services", "status", "unbind",
-            "unload", "unregister"]
+            "unfollow", "unload", "unregister"]
 
 
 def options_in(text):

@@ -95,7 +95,7 @@ def test_everything_is_there(installed):
     for file in ("sbin/anybind", "include/anybind.h", "share/man/man5/anybind-rules.5"):
         assert (installed / file).is_file(), file
     assert os.access(installed / "sbin/anybind", os.X_OK)
-    for page in ("man5/anybind-policy.5", "man7/anybind-systemd.7"):
+    for page in ("man5/anybind-policy.5", "man7/anybind-sockets.7", "man7/anybind-systemd.7"):
         assert (installed / "share/man" / page).is_file(), page
     units = installed / "lib/systemd/system"
     assert {unit.name for unit in units.iterdir()} == UNITS

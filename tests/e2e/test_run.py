@@ -242,6 +242,32 @@ while True:
     assert server.end(signal.SIGTERM)[0] == 0  # the status of COMMAND, which left the daemon
 
 
+@pytest.fixture(scope="module")
+def go_server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("go")
+    binary = folder / "server"
+    subprocess.run(
+        ["go", "build", "-o", binary, os.path.join(os.path.dirname(__file__), "server.go")],
+        check=True,
+        env={**os.environ, "GOCACHE": str(folder / "cache"), "GO111MODULE": "off"},
+    )
+    return binary
+
+
+def test_go_with_cgo(machines, run, go_server):
+    server = run(go_server)
+    server.said("registered tcp 127.0.0.1:8080, server (pid ")
+    assert machines.banner("192.0.2.7", 80) == "go\n"
+    server.end(signal.SIGTERM)
+
+
+def test_what_go_opens_itself_is_reported(machines, run, go_server):
+    server = run(go_server, "itself")
+    wait_until(lambda: ":8080" in machines.server.run("ss", "-Hltn").stdout)
+    assert not sockets(machines)
+    assert "has shown a socket" in server.end(signal.SIGTERM)[2]
+
+
 def test_udp_over_both_families(machines, puppet):
     server = puppet(service="echo", binds=(f"udp {SERVER4} 53", f"udp {SERVER6} 53"))
     for address, family in ((SERVER4, socket.AF_INET), (SERVER6, socket.AF_INET6)):

@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
@@ -72,7 +74,9 @@ static void expect_refusal(const char *cgroup, int protocol, const char *endpoin
 	anybind_report_free(report);
 }
 
-/* The follow of cgroup @name; false: there is none. */
+static char refusal[80]; /* of the follow that was asked for last */
+
+/* The follow of cgroup @name; false: there is none. Texts are gone, but for the refusal. */
 static bool info_of(const char *name, struct anybind_follow_info *ret)
 {
 	struct anybind_services *services;
@@ -86,6 +90,8 @@ static bool info_of(const char *name, struct anybind_follow_info *ret)
 			if (strcmp(info->follows[k].cgroup, cgroups_path(name)))
 				continue;
 			*ret = info->follows[k];
+			snprintf(refusal, sizeof(refusal), "%s",
+				 ret->refusal ? ret->refusal : "none");
 			found = true;
 		}
 	}
@@ -362,6 +368,7 @@ static void test_mptcp(void **state)
 	assert_true(info_of("a", &info));
 	assert_int_equal(info.sockets, 0);
 	assert_int_equal(info.refused, 1);
+	assert_string_equal(refusal, "the kernel takes no MPTCP socket");
 	plain = cgroups_socket("a", IPPROTO_TCP, "127.0.0.1:82", 0);
 	traffic_expect_arrival(IPPROTO_TCP, V4, plain);
 	anybind_report_free(report);
@@ -759,6 +766,46 @@ static void test_unload(void **state)
 	assert_int_equal(world_count_fds(), fds);
 }
 
+/* The kernel takes a namespace down in its own time; then its end of a veth pair goes, too. */
+static void wait_for_end_of(const char *netns)
+{
+	const struct sockaddr_nl group = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+	_cleanup_close_ int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	const struct timeval deadline = {.tv_sec = 60};
+	struct nlmsghdr messages[1024];
+	bool gone = false;
+
+	world_run("ip link add v0 type veth peer name v1 netns %s", netns);
+	assert_int_equal(bind(netlink, (const struct sockaddr *)&group, sizeof(group)), 0);
+	setsockopt(netlink, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline));
+	world_run("ip netns del %s", netns);
+	while (!gone) {
+		ssize_t n = recv(netlink, messages, sizeof(messages), 0);
+
+		assert_true(n > 0);
+		for (struct nlmsghdr *m = messages; NLMSG_OK(m, n); m = NLMSG_NEXT(m, n))
+			gone |= m->nlmsg_type == RTM_DELLINK;
+	}
+}
+
+/* Nobody else would ever clear it; the program must not go on running. */
+static void test_namespace_is_gone(void **state)
+{
+	struct anybind *other;
+
+	(void)state;
+	cgroups_make("a");
+	world_add_netns("blue");
+	other = api_open("blue");
+	assert_int_equal(anybind_follow(other, "web", cgroups_path("a"), NULL, NULL), 0);
+	world_run("test -d %s/f*", other->state.path);
+	anybind_close(other);
+	wait_for_end_of("blue");
+	assert_int_equal(anybind_begin(a, NULL), 0);
+	anybind_end(a);
+	world_run("test $(ls " API_BPFFS "/anybind | wc -l) = 1");
+}
+
 /* Windows are given back: many more follows than there could be at once. */
 static void test_windows_are_given_back(void **state)
 {
@@ -816,6 +863,7 @@ int main(void)
 		TEST(test_litter),
 		TEST(test_litter_of_the_end),
 		TEST(test_unload),
+		TEST(test_namespace_is_gone),
 		TEST(test_windows_are_given_back),
 	};
 
