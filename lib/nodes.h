@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The table's words: verdicts, then nodes, each kept once however often it is used. */
+/* The table's words: fallbacks, then nodes, each kept once however often it is used. */
 #ifndef ANYBIND_NODES_H
 #define ANYBIND_NODES_H
 
