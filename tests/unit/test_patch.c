@@ -197,7 +197,7 @@ static void test_random_edits(void **state)
 		anybind_ruleset_free(w.rs);
 		free(w.image);
 	}
-	print_message("%zu patched, %zu compiled, %zu unchanged\n", n_patched, n_compiled,
+	print_message("# %zu patched, %zu compiled, %zu unchanged\n", n_patched, n_compiled,
 		      n_unchanged);
 	assert_true(n_patched > SEQUENCES * STEPS / 8);
 	assert_true(n_compiled > 0 && n_unchanged > 0);
