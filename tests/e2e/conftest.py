@@ -200,6 +200,14 @@ def wait_line(process, text, pipe="stdout"):
     )
 
 
+def traced(log, syscalls, *options):
+    """
+    Words before a command: strace, which stops it at these calls alone, since at
+    all takes long. It then sends no signals, if `options` would.
+    """
+    return ["strace", "-f", "--seccomp-bpf", "-o", log, "-e", f"trace={syscalls}", *options]
+
+
 def wait_until(condition, process=None, deadline=DEADLINE):
     """
     For what sends no event (another program's listen(), say): asks condition()

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from conftest import DEADLINE, wait_until
+from conftest import DEADLINE, traced, wait_until
 
 FOLDER = "/sys/fs/bpf/anybind"
 IP_RECVERR = 11  # linux/in.h; Python does not name it
@@ -307,16 +307,16 @@ LEFT_TO_THE_NEXT = {"unlink", "rmdir"}
 GUARDS = {"sendto", "recvmsg"}
 
 
-def apply_traced(ns, path, log, *options):
+def apply_traced(ns, path, log, syscalls, *options):
     # For builds with it: LeakSanitizer cannot work beside strace.
     env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1"}
-    before = ["strace", "-f", "-o", log, *options]
+    before = traced(log, syscalls, *options)
     return ns.anybind("apply", path, code=None, before=before, env=env)
 
 
 def calls_of_loader(ns, path, log, syscall):
     """How often the dynamic linker makes that call, before there is a program to fail."""
-    apply_traced(ns, path, log)
+    apply_traced(ns, path, log, f"openat,{syscall}")
     before_main = log.read_text().split(f'"{path}", O_RDONLY')[0]
     return before_main.count(f" {syscall}(") - (syscall == "openat")
 
@@ -351,7 +351,7 @@ def test_failure(netns, files, loaded, syscall, error):
         if loaded:
             ns.anybind("apply", files / "a")
         inject = f"inject={syscall}:error={error}:when={number}"
-        result = apply_traced(ns, files / "b", log, "-e", inject)
+        result = apply_traced(ns, files / "b", log, syscall, "-e", inject)
         what = f"{syscall} {number} fails with {error}"
         if "(INJECTED)" not in log.read_text():
             assert result.code == 0 and rules_in_force(ns) == "b"

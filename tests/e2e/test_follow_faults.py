@@ -9,7 +9,7 @@ import signal
 import subprocess
 
 import pytest
-from conftest import wait_until
+from conftest import traced, wait_until
 from following import answer, cgroup, follows, machines, script, start  # noqa: F401
 from servers import WEB4
 
@@ -56,7 +56,7 @@ STEPS = "bpf,mkdir,unlink,rmdir"
 
 def steps():
     """Each of the first, then samples: most of the rest empty one slot each."""
-    return itertools.chain(range(1, 40), itertools.count(40, 13))
+    return itertools.chain(range(1, 40), itertools.count(40, 29))
 
 
 def killed_at(machines, log, number, *words):
@@ -128,7 +128,7 @@ def test_failure(machines, cgroup, script, syscall, error):
     words = ("follow", "web", "--cgroup", group, "tcp")
     env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1"}
     start(machines, group, script, "a", "127.0.0.1:8080")
-    machines.anybind(*words, before=["strace", "-f", "-o", log], env=env)
+    machines.anybind(*words, before=traced(log, f"openat,{syscall}"), env=env)
     machines.anybind("unfollow", "web")
     # What the dynamic linker calls comes first, before there is a program to fail.
     first = log.read_text().split('"/run/netns/')[0].count(f" {syscall}(")
@@ -136,7 +136,7 @@ def test_failure(machines, cgroup, script, syscall, error):
     for number in (first + step for step in steps()):
         inject = f"inject={syscall}:error={error}:when={number}"
         done = machines.anybind(*words, code=None, env=env,
-                                before=["strace", "-f", "-o", log, "-e", inject])
+                                before=traced(log, syscall, "-e", inject))
         injected = "(INJECTED)" in log.read_text()
         made = len(follows(machines.server))
         if done.code:

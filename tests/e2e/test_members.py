@@ -8,6 +8,7 @@ import select
 import socket
 
 import pytest
+from conftest import traced
 
 PREFIX = {socket.AF_INET: "192.0.2.0/24", socket.AF_INET6: "2001:db8::/64"}
 ADDRESS = {socket.AF_INET: "192.0.2.7", socket.AF_INET6: "2001:db8::7"}
@@ -239,7 +240,7 @@ def test_all_or_nothing(netns, tmp_path, first, options):
                 ns.anybind("unregister", "web")
             if first is not None:
                 ns.anybind("register", "web", *old.words, *first, pass_fds=old.fds)
-            strace = ["strace", "-f", "-o", log, "-e", f"inject=bpf:error=ENOMEM:when={number}"]
+            strace = traced(log, "bpf", "-e", f"inject=bpf:error=ENOMEM:when={number}")
             done = ns.anybind(
                 *("register", "web", *new.words, *options),
                 before=strace, pass_fds=new.fds, code=None, env=env,
