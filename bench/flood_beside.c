@@ -23,6 +23,7 @@ static const struct row {
 } rows[] = {
 	{ "INADDR_ANY, no flood", &hosts, LEGIT_ANY, true },
 	{ "INADDR_ANY", &hosts, LEGIT_ANY, false },
+	{ "nftables TPROXY", &hosts, LEGIT_TPROXY, false },
 	{ "two LPM lookups, 10000 rules", &hosts, LEGIT_LPM, false },
 	{ "anybind, 1 rule", &net, LEGIT_ANYBIND, false },
 	{ "anybind, 10000 rules", &hosts, LEGIT_ANYBIND, false },

@@ -4,7 +4,11 @@
 #include <errno.h>
 #include <time.h>
 
+#include "flood_memory.h"
 #include "flood_thread.h"
+
+/* The last changes, after each of which it is waited until what was before is freed. */
+#define WAIT_FOR 10
 
 static double now(void)
 {
@@ -14,23 +18,40 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+static int commit(struct changer *changer)
+{
+	bool even = changer->made % 2 == 0;
+
+	if (changer->delta)
+		return anybind_edit(changer->anybind, changer->delta,
+				    even ? ANYBIND_ADD : ANYBIND_REMOVE, ANYBIND_FORCE, NULL);
+	return anybind_commit(changer->anybind, changer->rulesets[even], ANYBIND_FORCE, NULL);
+}
+
+static int change_one(struct changer *changer)
+{
+	double start = now(), ms;
+	int r = commit(changer);
+
+	if (r < 0)
+		return r;
+	changer->seconds += now() - start;
+	changer->made++;
+	if (changer->made + WAIT_FOR <= changer->changes)
+		return 0;
+	ms = memory_wait(changer->level_mib);
+	if (ms > changer->freed_ms)
+		changer->freed_ms = ms;
+	return ms < 0 ? ms : 0;
+}
+
 static void *change(void *arg)
 {
 	struct changer *changer = arg;
-	double start;
 
 	changer->error = pin_thread(changer->cpu, NICE_USUAL);
-	start = now();
-	while (changer->made < changer->changes && !changer->error) {
-		int r = anybind_commit(changer->anybind, changer->rulesets[changer->made % 2],
-				       ANYBIND_FORCE, NULL);
-
-		if (r < 0)
-			changer->error = r;
-		else
-			changer->made++;
-	}
-	changer->seconds = now() - start;
+	while (changer->made < changer->changes && !changer->error)
+		changer->error = change_one(changer);
 	atomic_store(&changer->done, true);
 	return NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Puts other rules in force again and again, by a thread of its own. */
+/* Changes the rules in force again and again, by a thread of its own. */
 #ifndef ANYBIND_BENCH_FLOOD_CHANGER_H
 #define ANYBIND_BENCH_FLOOD_CHANGER_H
 
@@ -11,12 +11,15 @@
 
 struct changer {
 	struct anybind *anybind;
-	const struct anybind_ruleset *rulesets[2]; /* in turn */
+	struct anybind_ruleset *rulesets[2]; /* the first is in force; then in turn, */
+	struct anybind_ruleset *delta;	     /* unless this is added and taken out again */
 	unsigned int changes, cpu;
+	double level_mib; /* used with one generation, and a little more; see flood_memory.h */
 
 	atomic_bool done;
 	unsigned int made;
-	double seconds; /* for all that were made */
+	double seconds;	 /* for all that were made */
+	double freed_ms; /* the longest that it took to be at that level after one of the last */
 	int error;
 	pthread_t thread;
 };

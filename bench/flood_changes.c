@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * Rules change beside a flood: do the clients notice? Each change replaces all
- * rules by others that steer the same packets to the same socket; in between
- * there must be no moment without.
+ * rules by others that steer the same packets to the same socket, or adds a rule
+ * and takes it out again; in between there must be no moment without.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 #include "flood_bench.h"
 #include "flood_changer.h"
 #include "flood_legit.h"
+#include "flood_memory.h"
 #include "flood_report.h"
 #include "flood_thread.h"
 #include "flood_watch.h"
@@ -20,14 +21,18 @@
 /* Batches without changes, to compare with. */
 #define BATCHES 2000
 
-/* Each change of a million rules takes a second or two. */
+/* What else takes and gives back memory of that kind meanwhile, in MiB. */
+#define MEMORY_SLACK 0.5
+
 static const struct scale {
 	const char *name;
 	struct place place;
-	unsigned int one_in; /* of the changes asked for */
+	unsigned int one_in; /* of the changes asked for: each of a million rules takes a second */
+	bool edit;	     /* one rule comes and goes, the others stay */
 } scales[] = {
 	{ "1 rule", { "/24", PLACE_NET, 24, 120, 250 }, 1 },
 	{ "10000 rules", { "10000 hosts", PLACE_HOSTS, 0, 0, 10000 }, 1 },
+	{ "1 of 1000000 rules", { "1000000 hosts", PLACE_HOSTS, 0, 0, 1000000 }, 1, true },
 	{ "1000000 rules", { "1000000 hosts", PLACE_HOSTS, 0, 0, 1000000 }, 100 },
 };
 
@@ -37,35 +42,57 @@ struct watched {
 	double late_ms; /* of the CPU that was late most */
 };
 
-static void parse(struct anybind_ruleset **ret, const char *text, size_t size)
+static struct anybind_ruleset *parse(const char *text, size_t size)
 {
 	struct anybind_report *report = anybind_report_new();
-	int r = anybind_ruleset_parse(ret, text, size, "rules", report);
+	struct anybind_ruleset *ruleset;
+	int r = anybind_ruleset_parse(&ruleset, text, size, "rules", report);
 
 	if (r < 0)
 		die(r, "rules: %s", first_message(report));
 	anybind_report_free(report);
+	return ruleset;
 }
 
-/* Those of the setting for port 443, and the same for all ports. */
-static void two_rulesets(const struct setting *setting, struct anybind_ruleset *ret[2])
+/* The first @n rules of the setting, for another port. */
+static struct anybind_ruleset *with_port(const struct setting *setting, size_t n, uint16_t port)
 {
-	struct host_rules all_ports = setting->rules;
+	struct host_rules rules = setting->rules;
+	struct anybind_ruleset *ruleset;
 	char *text;
 	size_t size;
 	int r;
 
-	parse(&ret[0], setting->text, setting->text_size);
-	for (size_t i = 0; i < all_ports.n; i++)
-		all_ports.v[i].port = 0;
-	r = host_rules_text(&all_ports, &text, &size);
+	rules.n = n;
+	for (size_t i = 0; i < n; i++)
+		rules.v[i].port = port;
+	r = host_rules_text(&rules, &text, &size);
 	if (r < 0)
 		die(r, "rules");
-	parse(&ret[1], text, size);
+	ruleset = parse(text, size);
 	free(text);
+	return ruleset;
 }
 
-static struct anybind *put_in_force(const struct anybind_ruleset *ruleset, int fd)
+/* All of the setting's rules, in turn for its port and for all; or one more and one less. */
+static void rules_new(struct changer *changer, const struct setting *setting, bool edit)
+{
+	changer->rulesets[0] = parse(setting->text, setting->text_size);
+	if (edit)
+		changer->delta = with_port(setting, 1, FLOOD_PORT + 1);
+	else
+		changer->rulesets[1] = with_port(setting, setting->rules.n, 0);
+}
+
+static void rules_free(struct changer *changer)
+{
+	for (unsigned int i = 0; i < 2; i++)
+		anybind_ruleset_free(changer->rulesets[i]);
+	anybind_ruleset_free(changer->delta);
+}
+
+/* A dispatcher whose only service has a socket, and no rules. */
+static struct anybind *load(int fd)
 {
 	struct anybind_options options = { .size = sizeof(options) };
 	struct anybind_report *report = anybind_report_new();
@@ -74,7 +101,7 @@ static struct anybind *put_in_force(const struct anybind_ruleset *ruleset, int f
 	int r = anybind_open(&anybind, &options, report);
 
 	if (r >= 0)
-		r = anybind_commit(anybind, ruleset, ANYBIND_FORCE, report);
+		r = anybind_load(anybind, report);
 	if (r >= 0)
 		r = anybind_sockets_of_fds(anybind, &sockets, &fd, 1, report);
 	if (r >= 0)
@@ -124,46 +151,79 @@ static json_t *report(struct watched *w, const char *name)
 	return json;
 }
 
+/* Memory of the kernel, in MiB. */
+struct room {
+	double one;  /* generation more or less */
+	double most; /* at once while rules change */
+};
+
+static json_t *report_changes(const struct legit_scene *scene, const struct scale *scale,
+			      const struct changer *changer, const struct room *room, json_t *rows)
+{
+	double ms_each = changer->seconds * 1e3 / changer->made;
+
+	printf("  %-30s %u changes of %s, %.1f ms each\n", "", changer->made, scale->name, ms_each);
+	printf("  %-30s a generation is %.1f MiB, at most %.1f MiB were there, one was freed after "
+	       "%.0f ms at most\n",
+	       "", room->one, room->most, changer->freed_ms);
+	return json_pack("{s:s, s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:o}", "flood",
+			 flood_names[scene->kind], "family", scene->v6 ? "IPv6" : "IPv4", "rules",
+			 scale->name, "changes", changer->made, "ms_each", ms_each, "generation_mib",
+			 room->one, "most_mib", room->most, "freed_ms", changer->freed_ms, "rows",
+			 rows);
+}
+
+/* What is in force before and after that of the changer is as large as its own. */
+static void change_beside_clients(struct bench *b, struct legit *legit,
+				  const struct legit_scene *scene, const struct scale *scale,
+				  struct changer *changer)
+{
+	json_t *rows = json_array();
+	struct watched with, without;
+	struct memory memory;
+	struct room room;
+	double before;
+	int r;
+
+	changer->anybind = load(legit->target.fd[0]);
+	before = memory_used();
+	r = anybind_commit(changer->anybind, changer->rulesets[0], ANYBIND_FORCE, NULL);
+	if (r < 0)
+		die(r, "%s", scale->name);
+	without = watch_clients(b, legit, scene, NULL);
+	changer->level_mib = memory_used() + MEMORY_SLACK;
+	r = memory_start(&memory, b->options.cpu_other);
+	if (!r)
+		r = changer_start(changer);
+	if (r < 0)
+		die(r, "thread");
+	with = watch_clients(b, legit, scene, &changer->done);
+	r = changer_wait(changer);
+	memory_stop(&memory);
+	if (r < 0)
+		die(r, "change %u of %s", changer->made + 1, scale->name);
+	room = (struct room){ changer->level_mib - MEMORY_SLACK - before, memory.most - before };
+	json_array_append_new(rows, report(&without, "without changes"));
+	json_array_append_new(rows, report(&with, "with changes"));
+	json_array_append_new(b->changes, report_changes(scene, scale, changer, &room, rows));
+}
+
 static void run_scale(struct bench *b, const struct legit_scene *scene, const struct scale *scale)
 {
 	struct changer changer = { .changes = b->options.changes / scale->one_in,
 				   .cpu = b->options.cpu_other };
-	struct anybind_ruleset *rulesets[2];
-	struct watched with, without;
 	struct legit legit;
-	json_t *rows = json_array();
 	int r = legit_new(&legit, scene, &scale->place, LEGIT_IN_FORCE, NULL);
 
 	if (r < 0)
 		die(r, "cannot set up %s", scale->name);
-	two_rulesets(&legit.setting, rulesets);
-	changer.anybind = put_in_force(rulesets[1], legit.target.fd[0]);
-	changer.rulesets[0] = rulesets[0];
-	changer.rulesets[1] = rulesets[1];
-	without = watch_clients(b, &legit, scene, NULL);
-	r = changer_start(&changer);
-	if (r < 0)
-		die(r, "thread");
-	with = watch_clients(b, &legit, scene, &changer.done);
-	r = changer_wait(&changer);
-	if (r < 0)
-		die(r, "change %u of %s", changer.made + 1, scale->name);
-	json_array_append_new(rows, report(&without, "without changes"));
-	json_array_append_new(rows, report(&with, "with changes"));
-	printf("  %-30s %u changes of %s, %.1f ms each\n", "", changer.made, scale->name,
-	       changer.seconds * 1e3 / changer.made);
-	json_array_append_new(b->changes,
-			      json_pack("{s:s, s:s, s:s, s:i, s:f, s:o}", "flood",
-					flood_names[scene->kind], "family",
-					scene->v6 ? "IPv6" : "IPv4", "rules", scale->name,
-					"changes", changer.made, "ms_each",
-					changer.seconds * 1e3 / changer.made, "rows", rows));
+	rules_new(&changer, &legit.setting, scale->edit);
+	change_beside_clients(b, &legit, scene, scale, &changer);
 	r = anybind_unload(changer.anybind, NULL);
 	if (r < 0)
 		die(r, "unload");
 	anybind_close(changer.anybind);
-	for (unsigned int i = 0; i < 2; i++)
-		anybind_ruleset_free(rulesets[i]);
+	rules_free(&changer);
 	legit_free(&legit);
 }
 

@@ -22,12 +22,28 @@ static bool is_tcp(const struct legit_scene *scene)
 	return scene->kind != FLOOD_UDP;
 }
 
-static int open_target(struct flood_sockets *target, const struct legit_scene *scene)
+static int target_socket(const struct legit_scene *scene, bool tproxy)
 {
 	uint32_t loopback[4] = { scene->v6 ? 0 : htonl(INADDR_LOOPBACK), 0, 0, htonl(1) };
+	int one = 1, fd;
+
 	/* A UDP answer comes from the port that the socket is bound to. */
-	int fd = server_socket(scene->v6, is_tcp(scene), loopback,
-			       is_tcp(scene) ? 0 : FLOOD_PORT);
+	if (!tproxy)
+		return server_socket(scene->v6, is_tcp(scene), loopback,
+				     is_tcp(scene) ? 0 : FLOOD_PORT);
+	fd = server_socket(scene->v6, is_tcp(scene), NULL, TPROXY_PORT);
+	if (fd >= 0 && setsockopt(fd, scene->v6 ? SOL_IPV6 : SOL_IP,
+				  scene->v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &one,
+				  sizeof(one)) < 0) {
+		close(fd);
+		return -errno;
+	}
+	return fd;
+}
+
+static int open_target(struct flood_sockets *target, const struct legit_scene *scene, bool tproxy)
+{
+	int fd = target_socket(scene, tproxy);
 
 	if (fd < 0)
 		return fd;
@@ -44,9 +60,9 @@ static int open_target(struct flood_sockets *target, const struct legit_scene *s
 static int load(struct legit *l, const struct legit_scene *scene, struct anybind_report *report)
 {
 	const struct setting *s = &l->setting;
-	int r = open_target(&l->target, scene);
+	int r = open_target(&l->target, scene, l->how == LEGIT_TPROXY);
 
-	if (r < 0 || l->how == LEGIT_IN_FORCE)
+	if (r < 0 || l->how == LEGIT_IN_FORCE || l->how == LEGIT_TPROXY)
 		return r;
 	if (l->how == LEGIT_ANYBIND)
 		return flood_anybind_load(&l->program, s->text, s->text_size, 1, &l->target,
@@ -59,7 +75,7 @@ static int load(struct legit *l, const struct legit_scene *scene, struct anybind
 
 static int new_client(struct legit *l, const struct legit_scene *scene)
 {
-	int r = setns(scene->worlds->clients, CLONE_NEWNET) < 0 ? -errno : 0;
+	int r = setns(scene->worlds->clients[l->world], CLONE_NEWNET) < 0 ? -errno : 0;
 
 	if (!r)
 		r = client_new(&l->client, &l->setting.addresses, is_tcp(scene));
@@ -71,8 +87,14 @@ int legit_new(struct legit *ret, const struct legit_scene *scene, const struct p
 {
 	int r;
 
-	*ret = (struct legit){ .how = how, .flooded = true, .program = -1, .client.fd = -1 };
-	r = setting_new(&ret->setting, place, scene->v6, is_tcp(scene));
+	*ret = (struct legit){ .how = how,
+			       .world = how == LEGIT_TPROXY ? WORLD_TPROXY : WORLD_MAIN,
+			       .flooded = true,
+			       .program = -1,
+			       .client.fd = -1 };
+	r = worlds_enter(scene->worlds, ret->world);
+	if (!r)
+		r = setting_new(&ret->setting, place, scene->v6, is_tcp(scene));
 	if (!r && how != LEGIT_ANY)
 		r = load(ret, scene, report);
 	if (!r)
@@ -121,12 +143,12 @@ static int ask(struct legit *l, const struct legit_scene *scene, unsigned int ba
 	       const atomic_bool *until)
 {
 	struct pace pace;
-	int stopped, r = pace_start(&pace, scene->injector, scene->worlds, WORLD_MAIN,
+	int stopped, r = pace_start(&pace, scene->injector, scene->worlds, l->world,
 				    scene->cpu_server);
 
 	if (r < 0)
 		return r;
-	r = setns(scene->worlds->clients, CLONE_NEWNET) < 0 ? -errno : 0;
+	r = setns(scene->worlds->clients[l->world], CLONE_NEWNET) < 0 ? -errno : 0;
 	for (unsigned int i = 0; !r && (until ? !atomic_load(until) : i < batches); i++) {
 		uint64_t lost = l->client.lost;
 
@@ -139,7 +161,7 @@ static int ask(struct legit *l, const struct legit_scene *scene, unsigned int ba
 	}
 	stopped = pace_stop(&pace);
 	if (!r)
-		r = worlds_enter(scene->worlds, WORLD_MAIN);
+		r = worlds_enter(scene->worlds, l->world);
 	return r ? r : stopped;
 }
 
@@ -156,12 +178,12 @@ static int begin_syn_flood(struct legit *l, const struct legit_scene *scene, int
 		return -errno;
 	if (!l->flooded)
 		return 0;
-	return injector_run(scene->injector, scene->worlds->ifindex[WORLD_MAIN], QUEUE_FILL,
-			    false, &ns);
+	return injector_run(scene->injector, scene->worlds->ifindex[l->world], QUEUE_FILL, false,
+			    &ns);
 }
 
-int legit_turn(struct legit *legit, const struct legit_scene *scene, unsigned int batches,
-	       const atomic_bool *until)
+static int take_turn(struct legit *legit, const struct legit_scene *scene, unsigned int batches,
+		     const atomic_bool *until)
 {
 	bool tcp = is_tcp(scene), steered = legit->how != LEGIT_ANY;
 	/* With a program this is where nothing should arrive. */
@@ -174,7 +196,7 @@ int legit_turn(struct legit *legit, const struct legit_scene *scene, unsigned in
 	if (any < 0)
 		return any;
 	if (legit->program >= 0) {
-		link = kernel_attach(legit->program, scene->worlds->netns[WORLD_MAIN]);
+		link = kernel_attach(legit->program, scene->worlds->netns[legit->world]);
 		if (link < 0)
 			return link;
 	}
@@ -191,4 +213,15 @@ int legit_turn(struct legit *legit, const struct legit_scene *scene, unsigned in
 	if (steered)
 		legit->astray += count_arrivals(any, tcp);
 	return r;
+}
+
+int legit_turn(struct legit *legit, const struct legit_scene *scene, unsigned int batches,
+	       const atomic_bool *until)
+{
+	int r = worlds_enter(scene->worlds, legit->world), back;
+
+	if (!r)
+		r = take_turn(legit, scene, batches, until);
+	back = worlds_enter(scene->worlds, WORLD_MAIN);
+	return r ? r : back;
 }

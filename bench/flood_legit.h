@@ -12,6 +12,7 @@
 
 enum legit_how {
 	LEGIT_ANY,     /* a socket on INADDR_ANY */
+	LEGIT_TPROXY,  /* in a world of its own */
 	LEGIT_LPM,     /* programs that are attached for each turn */
 	LEGIT_ANYBIND,
 	LEGIT_IN_FORCE, /* what the caller has put in force for .target */
@@ -30,6 +31,7 @@ struct legit_scene {
 struct legit {
 	const char *name;
 	enum legit_how how;
+	enum world world;
 	bool flooded;
 	struct setting setting;
 	struct flood_sockets target; /* one; of LEGIT_ANY none */

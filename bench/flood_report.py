@@ -90,6 +90,9 @@ def judge_changes(verdicts, changes):
                 verdicts.at_most("%s flood, %s, clients refused or astray, %d changes of %s" % (
                     change["flood"], change["family"], change["changes"], change["rules"]), 0,
                     row["refused"] + row["lost"] + row["astray"], "")
+                verdicts.at_most("%s flood, %s, CPU late, %d changes of %s (without: %.1f ms)" % (
+                    change["flood"], change["family"], change["changes"], change["rules"],
+                    change["rows"][0]["cpu_late_ms"]), 10, row["cpu_late_ms"], " ms")
 
 
 def print_promises(found):
@@ -161,6 +164,14 @@ def changes_table(changes):
                   "p99.9", "CPU late, ms"], rows)
 
 
+def memory_table(changes):
+    return table(
+        ["flood", "changes", "one generation, MiB", "most at once, MiB", "freed after, ms"],
+        [["%(flood)s, %(family)s" % c, "%(changes)d × %(rules)s" % c,
+          "%(generation_mib).1f" % c, "%(most_mib).1f" % c, "%(freed_ms).0f" % c]
+         for c in changes])
+
+
 def markdown(found):
     cells = Cells(found)
     places = dict.fromkeys(cell["place"] for cell in found["cells"])
@@ -170,5 +181,5 @@ def markdown(found):
         parts += filter(None, (cost_table(cells, family, place) for family in FAMILIES))
     parts += [clients_table(scene) for scene in found["clients"]]
     if found["changes"]:
-        parts.append(changes_table(found["changes"]))
+        parts += [changes_table(found["changes"]), memory_table(found["changes"])]
     return "\n\n".join(parts)

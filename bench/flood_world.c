@@ -56,21 +56,21 @@ static const char script_tproxy[] =
 	"table inet divert {\n"
 	"	chain prerouting {\n"
 	"		type filter hook prerouting priority mangle;\n"
-	"		iif flood meta l4proto { tcp, udp } \\\n"
+	"		iifname { flood, lan } meta l4proto { tcp, udp } \\\n"
 	"			meta mark set 1 tproxy to :" AS_TEXT(TPROXY_PORT) " accept\n"
 	"	}\n"
 	"}\n"
 	"END\n";
 
 static const char script_clients[] =
-	"ip netns add clients\n"
+	"ip netns add clients-$1\n"
 	"ip -batch - -n $1 <<-END\n"
-	"link add lan type veth peer name lan netns clients\n"
+	"link add lan type veth peer name lan netns clients-$1\n"
 	"link set lan up\n"
 	"address add " LAN_SERVER4 "/30 dev lan\n"
 	"address add " LAN_SERVER6 "/64 dev lan nodad\n"
 	"END\n"
-	"ip -batch - -n clients <<-END\n"
+	"ip -batch - -n clients-$1 <<-END\n"
 	"link set lo up\n"
 	"link set lan up\n"
 	"address add " LAN_CLIENT4 "/30 dev lan\n"
@@ -93,12 +93,12 @@ static int run(const char *script, const char *world)
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -ECHILD;
 }
 
-static int open_netns(const char *name)
+static int open_netns(const char *prefix, const char *name)
 {
 	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), NETNS "%s", name);
+	snprintf(path, sizeof(path), NETNS "%s%s", prefix, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -137,6 +137,7 @@ static int set_defaults(void)
 		"ipv4/conf/all/rp_filter",	"ipv4/conf/flood/rp_filter",
 		"ipv4/conf/all/accept_local",	"ipv4/conf/flood/accept_local",
 		"ipv4/conf/all/log_martians",	"ipv4/conf/flood/log_martians",
+		"ipv4/conf/lan/rp_filter",
 		"ipv4/conf/all/src_valid_mark",
 	};
 	int r = 0;
@@ -153,11 +154,16 @@ static int new_world(struct worlds *worlds, enum world world, struct injector *i
 
 	if (!r)
 		r = run(world == WORLD_TPROXY ? script_tproxy : script_local, name);
+	if (!r)
+		r = run(script_clients, name);
 	if (r < 0)
 		return r;
-	worlds->netns[world] = open_netns(name);
+	worlds->netns[world] = open_netns("", name);
 	if (worlds->netns[world] < 0)
 		return worlds->netns[world];
+	worlds->clients[world] = open_netns("clients-", name);
+	if (worlds->clients[world] < 0)
+		return worlds->clients[world];
 	r = worlds_enter(worlds, world);
 	if (r < 0)
 		return r;
@@ -176,14 +182,9 @@ int worlds_new(struct worlds *ret, struct injector *injector)
 	for (enum world world = 0; world < WORLDS && !r; world++)
 		r = new_world(&worlds, world, injector);
 	if (!r)
-		r = run(script_clients, world_names[WORLD_MAIN]);
-	if (!r)
 		r = worlds_enter(&worlds, WORLD_MAIN);
 	if (r < 0)
 		return r;
-	worlds.clients = open_netns("clients");
-	if (worlds.clients < 0)
-		return worlds.clients;
 	*ret = worlds;
 	return 0;
 }

@@ -18,10 +18,10 @@ enum world { WORLD_MAIN, WORLD_TWIN, WORLD_TPROXY, WORLDS };
 struct worlds {
 	int netns[WORLDS];
 	unsigned int ifindex[WORLDS]; /* of the device that is flooded */
-	int clients;		      /* the namespace at the other end of MAIN's device "lan" */
+	int clients[WORLDS];	      /* namespaces at the other ends of their devices "lan" */
 };
 
-/* Of the clients' link, in MAIN and in the clients' namespace. */
+/* Of the clients' links, in each world and in its clients' namespace. */
 #define LAN_SERVER4 "10.0.0.1"
 #define LAN_CLIENT4 "10.0.0.2"
 #define LAN_SERVER6 "fd00::1"

@@ -345,14 +345,19 @@ static long try_member(__u64 i, struct turn *turn)
  */
 __noinline int assign_group(struct bpf_sk_lookup *ctx, __u32 group)
 {
-	const struct group_element *head = group_element(group, 0), *counts, *place;
-	__u32 hash = flow_hash(ctx);
+	void *elements = bpf_map_lookup_elem(&groups, &group);
+	const struct group_element *head, *counts, *place;
+	__u32 hash = flow_hash(ctx), index = 0;
 	struct turn turn = { .ctx = ctx, .group = group };
 	long err = NO_SOCKET;
 
+	if (!elements)
+		return NO_SOCKET;
+	head = bpf_map_lookup_elem(elements, &index);
 	if (!head)
 		return NO_SOCKET;
-	place = group_element(group, head->b + (hash & head->a));
+	index = head->b + (hash & head->a);
+	place = bpf_map_lookup_elem(elements, &index);
 	if (place)
 		err = assign_member(ctx, place);
 	if (!err)
