@@ -23,6 +23,8 @@
 
 /* What else takes and gives back memory of that kind meanwhile, in MiB. */
 #define MEMORY_SLACK 0.5
+/* More than all generations that are there at once. */
+#define TOUCHED_MIB 512
 
 static const struct scale {
 	const char *name;
@@ -192,6 +194,7 @@ static void change_beside_clients(struct bench *b, struct legit *legit,
 		die(r, "%s", scale->name);
 	without = watch_clients(b, legit, scene, NULL);
 	changer->level_mib = memory_used() + MEMORY_SLACK;
+	memory_touch(TOUCHED_MIB);
 	r = memory_start(&memory, b->options.cpu_other);
 	if (!r)
 		r = changer_start(changer);
@@ -210,7 +213,7 @@ static void change_beside_clients(struct bench *b, struct legit *legit,
 
 static void run_scale(struct bench *b, const struct legit_scene *scene, const struct scale *scale)
 {
-	struct changer changer = { .changes = b->options.changes / scale->one_in,
+	struct changer changer = { .changes = 1 + (b->options.changes - 1) / scale->one_in,
 				   .cpu = b->options.cpu_other };
 	struct legit legit;
 	int r = legit_new(&legit, scene, &scale->place, LEGIT_IN_FORCE, NULL);

@@ -89,9 +89,15 @@ static void enter_all(struct field *field, const struct place *place, uint32_t w
 		enter(field, BY_TPROXY, "nftables TPROXY")->world = WORLD_TPROXY;
 	if (place->kind != PLACE_PORTS && place->kind != PLACE_MIXED) {
 		enter_program(field, field->peers.pass, NULL, 0, "sk_lookup, passes");
+		enter_program(field, field->peers.found, NULL, 0, "sk_lookup, finds a socket");
 		enter_program(field, field->peers.fixed, &field->targets, 0,
 			      "sk_lookup, fixed socket");
+		enter_program(field, field->peers.counted, &field->targets, 0,
+			      "sk_lookup, fixed, counts");
 	}
+	if (place->kind == PLACE_MIXED)
+		enter_program(field, field->peers.any, &field->targets, 0,
+			      "one of 16 sockets, no rules");
 	enter_program(field, field->peers.lpm, &field->targets, warm, "two LPM lookups");
 	enter_program(field, field->anybind, &field->targets, warm, "anybind");
 	enter_program(field, field->anybind_thousand, &field->thousand, 0,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "flood_thread.h"
@@ -50,6 +51,16 @@ double memory_wait(double mib)
 			return -ETIMEDOUT;
 	}
 	return ms;
+}
+
+void memory_touch(size_t mib)
+{
+	size_t size = mib << 20;
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (memory != MAP_FAILED)
+		munmap(memory, size);
 }
 
 static void *look(void *arg)

@@ -9,11 +9,19 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Negative errno where that cannot be told. */
 double memory_used(void);
 /* Waits until no more than @mib are used; returns after how many ms, or -ETIMEDOUT. */
 double memory_wait(double mib);
+
+/*
+ * Takes so much and gives it back, for those who take it next: a virtual machine
+ * may have to get pages from its host, and give it back those that it has not used
+ * for a while, which makes them ten times as slow.
+ */
+void memory_touch(size_t mib);
 
 /* A thread that looks every few milliseconds. */
 struct memory {

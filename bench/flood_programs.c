@@ -37,7 +37,10 @@ int flood_peers_load(struct flood_peers *ret, const struct setting *setting,
 	*ret = (struct flood_peers){
 		.skel = skel,
 		.pass = bpf_program__fd(skel->progs.peer_pass),
+		.found = bpf_program__fd(skel->progs.peer_found),
 		.fixed = bpf_program__fd(skel->progs.peer_fixed),
+		.counted = bpf_program__fd(skel->progs.peer_counted),
+		.any = bpf_program__fd(skel->progs.peer_any),
 		.lpm = with_lpm ? bpf_program__fd(skel->progs.peer_lpm) : -1,
 	};
 	return 0;

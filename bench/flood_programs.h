@@ -9,7 +9,7 @@
 
 struct flood_peers {
 	struct peers_bpf *skel;
-	int pass, fixed;
+	int pass, found, fixed, counted, any;
 	int lpm; /* -1: left out */
 };
 

@@ -135,6 +135,26 @@ def cost_table(cells, family, place):
     return table(["%s, %s" % (place, family)] + ["%s" % flood for flood in FLOODS], rows)
 
 
+# Each does what the one before it does, and one thing more.
+STAGES = (("the hook", "sk_lookup, passes"), ("finding a socket", "sk_lookup, finds a socket"),
+          ("assigning it", "sk_lookup, fixed socket"), ("counting", "sk_lookup, fixed, counts"),
+          ("the rules", "anybind"))
+
+
+def split_table(cells):
+    """What each part of a dispatcher adds; None if that was not measured."""
+    rows = []
+    for flood, family, place in cells.cells:
+        found = [cells.row(flood, family, place, name) for _, name in STAGES]
+        if all(found):
+            added = [row["added_ns"]["median"] for row in found]
+            parts = [after - before for before, after in zip([0] + added, added)]
+            rows.append(["%s, %s, %s" % (flood, family, place)] +
+                        ["%+.0f" % part for part in parts] + ["%.0f" % added[-1]])
+    return rows and table(["ns a packet, of medians"] + [stage for stage, _ in STAGES] +
+                          ["anybind"], rows)
+
+
 def clients_table(scene):
     def us(row, key):
         return "%.0f" % row["us"][key] if "us" in row else "–"
@@ -179,6 +199,7 @@ def markdown(found):
              "load average %(load_before).1f before and %(load_after).1f after." % found]
     for place in places:
         parts += filter(None, (cost_table(cells, family, place) for family in FAMILIES))
+    parts += filter(None, [split_table(cells)])
     parts += [clients_table(scene) for scene in found["clients"]]
     if found["changes"]:
         parts += [changes_table(found["changes"]), memory_table(found["changes"])]

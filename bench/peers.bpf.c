@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * What the dispatcher is measured against: programs that do nothing, that
- * assign one socket, and that classify by two lookups in an LPM trie (the
- * published design of cloudflare/tubular).
+ * assign a socket without any rules, in steps, and that classify by two lookups
+ * in an LPM trie (the published design of cloudflare/tubular).
  */
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -41,10 +42,8 @@ int peer_pass(struct bpf_sk_lookup *ctx)
 	return SK_PASS;
 }
 
-SEC("sk_lookup")
-int peer_fixed(struct bpf_sk_lookup *ctx)
+static __always_inline int assign(struct bpf_sk_lookup *ctx, __u32 slot)
 {
-	__u32 slot = PEER_SLOT(0, ctx->family != AF_INET);
 	struct bpf_sock *sk = bpf_map_lookup_elem(&sockets, &slot);
 	long err;
 
@@ -53,6 +52,49 @@ int peer_fixed(struct bpf_sk_lookup *ctx)
 	err = bpf_sk_assign(ctx, sk, 0);
 	bpf_sk_release(sk);
 	return err ? SK_DROP : SK_PASS;
+}
+
+SEC("sk_lookup")
+int peer_fixed(struct bpf_sk_lookup *ctx)
+{
+	return assign(ctx, PEER_SLOT(0, ctx->family != AF_INET));
+}
+
+/* Finds the same socket and leaves it. */
+SEC("sk_lookup")
+int peer_found(struct bpf_sk_lookup *ctx)
+{
+	__u32 slot = PEER_SLOT(0, ctx->family != AF_INET);
+	struct bpf_sock *sk = bpf_map_lookup_elem(&sockets, &slot);
+
+	if (!sk)
+		return SK_DROP;
+	bpf_sk_release(sk);
+	return SK_PASS;
+}
+
+SEC("sk_lookup")
+int peer_counted(struct bpf_sk_lookup *ctx)
+{
+	__u32 slot = PEER_SLOT(0, ctx->family != AF_INET);
+	struct binding_counters *c = bpf_map_lookup_elem(&counters, &slot);
+
+	if (c)
+		c->received++;
+	return assign(ctx, slot);
+}
+
+/* One of all sockets, by where the packet goes: no rules, but as many sockets. */
+SEC("sk_lookup")
+int peer_any(struct bpf_sk_lookup *ctx)
+{
+	bool v6 = ctx->family != AF_INET;
+	__u32 addr = v6 ? ctx->local_ip6[3] : 0, hash;
+
+	barrier_var(addr); /* or clang chooses an address to load from, see below */
+	hash = (addr ^ ctx->local_ip4) * 0x9e3779b1 >> 28;
+
+	return assign(ctx, PEER_SLOT(hash & (SERVICES - 1), v6));
 }
 
 static __always_inline const struct binding *find(struct bpf_sk_lookup *ctx)
