@@ -97,7 +97,7 @@
 #define LINE_NEXT 0x80
 #define LINE4_SLOTS 7
 #define LINE6_SLOTS 3
-#define PROBES_MAX 8 /* lines that one search may touch */
+#define PROBES_MAX 16 /* lines that one search may touch */
 
 struct line4 {
 	__u32 key[LINE4_SLOTS];

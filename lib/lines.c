@@ -17,7 +17,7 @@
  * need more than PROBES_MAX lines so often that tables are built several times.
  */
 #define LOAD_PERCENT4 50
-#define LOAD_PERCENT6 36
+#define LOAD_PERCENT6 50
 
 /* Odd, with well mixed bits; the first is 2^64 divided by the golden ratio. */
 static const uint64_t multipliers[] = {
