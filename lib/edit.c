@@ -2,7 +2,6 @@
 /* Changing the rules in force: by a patch of the table where that will do. */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "cleanup.h"
@@ -73,7 +72,7 @@ static int guard(const struct anybind *a, const struct registry *registry,
 
 	if (r < 0)
 		return dispatcher_no_id(r, report);
-	r = kernel_mmap(next->table, false, &image, &size);
+	r = kernel_image_mmap(&next->image, &image, &size);
 	if (r < 0)
 		return report_error(report, r, NULL, "cannot read the new table: %s",
 				    report_errno(r));
@@ -83,7 +82,7 @@ static int guard(const struct anybind *a, const struct registry *registry,
 		r = guard_commit_span(&a->ns, &before, &after, &span, cookies, n,
 				      flags & ANYBIND_FORCE, report);
 	}
-	munmap(image, size);
+	kernel_unmap(image, size);
 	return r;
 }
 

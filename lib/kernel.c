@@ -41,38 +41,10 @@ void kernel_maps_close(struct kernel_maps *maps)
 void generation_close(struct generation *generation)
 {
 	close_fd(&generation->program);
-	close_fd(&generation->table);
+	image_maps_close(&generation->image);
 }
 
 /* ---- loading ---- */
-
-static int write_table(int map, const struct image *image, uint64_t number, uint64_t changed)
-{
-	size_t size = 0;
-	void *value = NULL;
-	int r = kernel_mmap(map, true, &value, &size);
-
-	if (r < 0)
-		return r;
-	image->write(image->data, number, changed, value);
-	/* Freezing is refused while a writable mapping exists. */
-	munmap(value, size);
-	return bpf_map_freeze(map) < 0 ? -errno : 0;
-}
-
-static int create_table(const struct image *image, uint64_t number, uint64_t changed)
-{
-	/* Not BPF_F_RDONLY_PROG: the kernel would not let us map it for writing. */
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
-	_cleanup_close_ int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "anybind_table", 4,
-						 image->size, 1, &opts);
-	int r;
-
-	if (map < 0)
-		return -errno;
-	r = write_table(map, image, number, changed);
-	return r < 0 ? r : take_fd(&map);
-}
 
 /* The namespace's maps, as far as they exist. */
 static int reuse_maps(struct bpf_object *object, const struct kernel_maps *maps)
@@ -124,7 +96,7 @@ static int place_table(struct bpf_map *map, int table)
 static int load_program(struct dispatch_bpf *skel, struct generation *gen,
 			struct kernel_maps *maps)
 {
-	int r = place_table(skel->maps.data_table, gen->table);
+	int r = place_table(skel->maps.data_table, gen->image.fd[0]);
 
 	if (!r)
 		r = reuse_maps(skel->obj, maps);
@@ -163,11 +135,9 @@ int kernel_load_image(struct generation *ret, struct kernel_maps *maps, const st
 
 	if (r < 0)
 		return report_oom(report);
-	r = create_table(image, number, changed);
-	if (r >= 0) {
-		gen.table = r;
+	r = kernel_image_create(&gen.image, image, number, changed);
+	if (!r)
 		r = open_and_load(&gen, maps, image->params);
-	}
 	if (r < 0) {
 		generation_close(&gen);
 		r = system_explain_bpf(r, image->size, report);
@@ -270,19 +240,28 @@ bool kernel_has_btf(void)
 
 /* ---- maps ---- */
 
-int kernel_mmap(int map, bool write, void **ret, size_t *ret_size)
+int kernel_mmap_size(int map, size_t *ret)
 {
 	struct bpf_map_info info = { 0 };
 	__u32 info_size = sizeof(info);
-	size_t size;
-	void *value;
 
 	if (bpf_obj_get_info_by_fd(map, &info, &info_size) < 0)
 		return -errno;
 	if (info.type != BPF_MAP_TYPE_ARRAY || !(info.map_flags & BPF_F_MMAPABLE))
 		return -EUCLEAN;
 	/* The kernel keeps array elements 8 bytes aligned. */
-	size = ((size_t)info.value_size + 7) / 8 * 8 * info.max_entries;
+	*ret = ((size_t)info.value_size + 7) / 8 * 8 * info.max_entries;
+	return 0;
+}
+
+int kernel_mmap(int map, bool write, void **ret, size_t *ret_size)
+{
+	size_t size = 0;
+	int r = kernel_mmap_size(map, &size);
+	void *value;
+
+	if (r < 0)
+		return r;
 	value = mmap(NULL, size, write ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, map, 0);
 	if (value == MAP_FAILED)
 		return -errno;

@@ -7,8 +7,7 @@
 #include <stdint.h>
 
 #include "abi.h"
-#include "compile.h"
-#include "table.h"
+#include "kernel_image.h"
 
 /* Maps of a namespace that outlive generations, by name in bpf/dispatch.bpf.c and in bpffs. */
 enum kernel_map {
@@ -28,12 +27,13 @@ struct kernel_maps {
 #define KERNEL_MAPS_NONE ((struct kernel_maps){ { -1, -1, -1, -1, -1, -1 } })
 void kernel_maps_close(struct kernel_maps *maps);
 
-/* One generation in the kernel: a program and the table that it reads. */
+/* One generation in the kernel: a program and the image whose table it reads. */
 struct generation {
-	int program, table; /* descriptors, -1 when closed */
+	int program; /* descriptor, -1 when closed */
 	uint32_t program_id;
+	struct image_maps image;
 };
-#define GENERATION_NONE ((struct generation){ -1, -1, 0 })
+#define GENERATION_NONE ((struct generation){ .program = -1 })
 void generation_close(struct generation *generation);
 
 /*
@@ -69,8 +69,9 @@ int kernel_pin(int fd, const char *path);
 int kernel_open_pin(const char *path);
 int kernel_program_id(int program, uint32_t *ret);
 
-/* Maps a table's or the registry's whole value. munmap(2) frees it. */
+/* Maps all elements of an array. munmap(2) frees it. -EUCLEAN: no such array. */
 int kernel_mmap(int map, bool write, void **ret, size_t *ret_size);
+int kernel_mmap_size(int map, size_t *ret);
 
 /*
  * Socket slots. kernel_slot_claim(): -EEXIST where the slot is not empty.

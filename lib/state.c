@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "cleanup.h"
 #include "error.h"
+#include "state_image.h"
 #include "state_path.h"
 #include "system.h"
 #include "text.h"
@@ -76,14 +76,13 @@ static int check_owners(const struct state *state, struct anybind_report *report
 
 /* ---- clearing up ---- */
 
-/* Removes the pins in a generation's folder, then the folder. */
+/* Removes the pins in a generation's folder, and the folder. */
 static void remove_generation(const char *path)
 {
 	char pin[PIN_MAX];
 
 	unlink(state_pin_path(pin, path, "program"));
-	unlink(state_pin_path(pin, path, "table"));
-	rmdir(path);
+	image_unpin(path);
 }
 
 /* Removes every generation but that of @keep (0: all). */
@@ -336,7 +335,7 @@ void state_unlock(struct state *state)
 void current_close(struct current *current)
 {
 	if (current->image)
-		munmap(current->image, current->image_size);
+		kernel_unmap(current->image, current->image_size);
 	generation_close(&current->generation);
 	kernel_maps_close(&current->maps);
 	if (current->link >= 0)
@@ -364,12 +363,13 @@ static int read_once(const struct state *state, struct current *c)
 	generation_path(generation, state->path, c->info.program_id);
 	r = open_pin(&c->generation.program, generation, "program");
 	if (!r)
-		r = open_pin(&c->generation.table, generation, "table");
+		r = image_open(&c->generation.image, generation);
 	for (size_t i = 0; i < KERNEL_MAPS && !r; i++)
 		r = open_pin(&c->maps.fd[i], state->path, kernel_map_names[i]);
 	if (!r)
-		r = kernel_mmap(c->generation.table, false, &c->image, &c->image_size);
-	return r;
+		r = kernel_image_mmap(&c->generation.image, &c->image, &c->image_size);
+	/* Pieces that a writer has taken away by now are missing at the end. */
+	return r ? r : table_is_cut(c->image, c->image_size) ? -ENOENT : 0;
 }
 
 /*
@@ -432,7 +432,7 @@ static int pin_generation(const struct state *state, const struct generation *ge
 		return -errno;
 	r = pin(generation->program, path, "program");
 	if (!r)
-		r = pin(generation->table, path, "table");
+		r = image_pin(&generation->image, path);
 	if (r < 0)
 		remove_generation(path);
 	return r;

@@ -55,6 +55,14 @@ int table_open(struct table *ret, const void *image, size_t size, struct anybind
 	return 0;
 }
 
+bool table_is_cut(const void *image, size_t size)
+{
+	const struct table_header *h = image;
+
+	return size >= sizeof(*h) && !memcmp(h->magic, ANYBIND_MAGIC, sizeof(h->magic)) &&
+	       h->layout == ANYBIND_LAYOUT && h->size > size;
+}
+
 struct anybind_ruleset table_view(const struct table *table)
 {
 	const struct table_header *h = table->header;

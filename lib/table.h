@@ -3,6 +3,8 @@
 #ifndef ANYBIND_TABLE_H
 #define ANYBIND_TABLE_H
 
+#include <stdbool.h>
+
 #include "abi.h"
 #include "ruleset.h"
 
@@ -25,6 +27,9 @@ struct table {
  * read, whatever bytes it holds. -ENOTSUP: another layout. -EUCLEAN: damaged.
  */
 int table_open(struct table *ret, const void *image, size_t size, struct anybind_report *report);
+
+/* Does the image say that it is larger than @size? */
+bool table_is_cut(const void *image, size_t size);
 
 /*
  * The arrays of the ruleset that the table was compiled from, in place: not

@@ -34,7 +34,7 @@ static struct generation load_image(const struct image *from, struct table *ret_
 		world_print_report(report);
 		fail_msg("cannot load");
 	}
-	assert_int_equal(kernel_mmap(gen.table, false, &image, &size), 0);
+	assert_int_equal(kernel_image_mmap(&gen.image, &image, &size), 0);
 	assert_int_equal(table_open(ret_table, image, size, report), 0);
 	anybind_report_free(report);
 	return gen;
@@ -199,7 +199,7 @@ static void test_table_is_frozen(void **state)
 	void *image;
 
 	(void)state;
-	assert_int_equal(kernel_mmap(gen.table, true, &image, &size), -EPERM);
+	assert_int_equal(kernel_mmap(gen.image.fd[0], true, &image, &size), -EPERM);
 	unload(&gen, &table);
 	anybind_ruleset_free(rs);
 }

@@ -225,7 +225,7 @@ static void test_stale_generations(void **state)
 		if (i > 1)
 			pin_in(folder, "program", current.generation.program);
 		if (i > 2)
-			pin_in(folder, "table", current.generation.table);
+			pin_in(folder, "table", current.generation.image.fd[0]);
 	}
 	current_close(&current);
 	assert_int_equal(anybind_load(a, NULL), 1);
