@@ -14,12 +14,12 @@ struct changer {
 	struct anybind_ruleset *rulesets[2]; /* the first is in force; then in turn, */
 	struct anybind_ruleset *delta;	     /* unless this is added and taken out again */
 	unsigned int changes, cpu;
-	double level_mib; /* used with one generation, and a little more; see flood_memory.h */
+	double level_mib; /* used with one generation, and a little more; 0: cannot be told */
 
 	atomic_bool done;
 	unsigned int made;
 	double seconds;	 /* for all that were made */
-	double freed_ms; /* the longest that it took to be at that level after one of the last */
+	double freed_ms; /* the longest that it took to be there again after one of the last */
 	int error;
 	pthread_t thread;
 };

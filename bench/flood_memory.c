@@ -44,11 +44,9 @@ double memory_wait(double mib)
 {
 	double start = now_ms(), ms = 0;
 
-	while (memory_used() > mib) {
+	while (memory_used() > mib && ms < TIMEOUT_MS) {
 		pause_ns(PERIOD_NS / 10);
 		ms = now_ms() - start;
-		if (ms > TIMEOUT_MS)
-			return -ETIMEDOUT;
 	}
 	return ms;
 }

@@ -13,7 +13,7 @@
 
 /* Negative errno where that cannot be told. */
 double memory_used(void);
-/* Waits until no more than @mib are used; returns after how many ms, or -ETIMEDOUT. */
+/* Waits until no more than @mib are used, 10 s at most; returns after how many ms. */
 double memory_wait(double mib);
 
 /*

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """What bench/flood found: the promises beside it, and tables in Markdown."""
 
+import statistics
+
 from promises import Verdicts
 
 FLOODS = ("UDP", "SYN", "SYN cookies")
@@ -143,7 +145,7 @@ STAGES = (("the hook", "sk_lookup, passes"), ("finding a socket", "sk_lookup, fi
 
 def split_table(cells):
     """What each part of a dispatcher adds; None if that was not measured."""
-    rows = []
+    rows, all_parts = [], []
     for flood, family, place in cells.cells:
         if flood == "SYN cookies":
             continue  # what they cost varies by more than all this together
@@ -151,8 +153,14 @@ def split_table(cells):
         if all(found):
             added = [row["added_ns"]["median"] for row in found]
             parts = [after - before for before, after in zip([0] + added, added)]
+            all_parts.append(parts)
             rows.append(["%s, %s, %s" % (flood, family, place)] +
                         ["%+.0f" % part for part in parts] + ["%.0f" % added[-1]])
+    if rows:
+        # The rules alone depend on the place.
+        middle = [statistics.median(column) for column in zip(*all_parts)]
+        rows.append(["**median of these**"] + ["%+.0f" % part for part in middle[:-1]] +
+                    ["–", "–"])
     return rows and table(["ns a packet, of medians"] + [stage for stage, _ in STAGES] +
                           ["anybind"], rows)
 
@@ -190,7 +198,7 @@ def memory_table(changes):
     return table(
         ["flood", "changes", "one generation, MiB", "most at once, MiB", "freed after, ms"],
         [["%(flood)s, %(family)s" % c, "%(changes)d × %(rules)s" % c,
-          "%(generation_mib).1f" % c, "%(most_mib).1f" % c, "%(freed_ms).0f" % c]
+          "%(generation_mib).1f" % c, "%(most_mib).1f" % c, "%(freed_ms).0f" % c if c["freed_ms"] else "–"]
          for c in changes])
 
 
