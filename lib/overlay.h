@@ -6,7 +6,7 @@
 #include "prefixes.h"
 
 /* Of one prefix and its markers, each of which may push others on. */
-#define OVERLAY_MAX ((DEPTH_MAX + 1) * PROBES_MAX)
+#define OVERLAY_MAX ((DEPTH_MAX + 1ul) * PROBES_MAX)
 
 struct overlay {
 	bool v6;
