@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "flood_bench.h"
+#include "flood_memory.h"
 #include "flood_report.h"
 #include "flood_thread.h"
 

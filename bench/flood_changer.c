@@ -2,21 +2,13 @@
 #include "flood_changer.h"
 
 #include <errno.h>
-#include <time.h>
 
+#include "flood_clock.h"
 #include "flood_memory.h"
 #include "flood_thread.h"
 
 /* The last changes, after each of which it is waited until what was before is freed. */
 #define WAIT_FOR 10
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
 
 static int commit(struct changer *changer)
 {
@@ -30,12 +22,12 @@ static int commit(struct changer *changer)
 
 static int change_one(struct changer *changer)
 {
-	double start = now(), ms;
+	double start = now_us(), ms;
 	int r = commit(changer);
 
 	if (r < 0)
 		return r;
-	changer->seconds += now() - start;
+	changer->seconds += (now_us() - start) / 1e6;
 	changer->made++;
 	if (!changer->level_mib || changer->made + WAIT_FOR <= changer->changes)
 		return 0;

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -180,35 +179,4 @@ void field_free(struct field *field)
 	flood_sockets_close(&field->thousand);
 	setting_free(&field->setting);
 	free(field);
-}
-
-/* ---- quiet ---- */
-
-static long long free_kib(void)
-{
-	FILE *file = fopen("/proc/meminfo", "re");
-	char line[128];
-	long long kib = -1;
-
-	if (!file)
-		return -1;
-	while (kib < 0 && fgets(line, sizeof(line), file))
-		sscanf(line, "MemFree: %lld", &kib);
-	fclose(file);
-	return kib;
-}
-
-void wait_for_quiet(void)
-{
-	struct timespec tenth = { .tv_nsec = 100000000 };
-	long long before = free_kib();
-
-	for (int calm = 0, waits = 0; calm < 5 && waits < 300; waits++) {
-		long long now;
-
-		nanosleep(&tenth, NULL);
-		now = free_kib();
-		calm = llabs(now - before) < 16384 ? calm + 1 : 0;
-		before = now;
-	}
 }

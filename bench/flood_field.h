@@ -31,7 +31,4 @@ int field_new(struct field **ret, const struct place *place, bool v6, bool tcp,
 	      const struct field_options *options, struct anybind_report *report);
 void field_free(struct field *field);
 
-/* Waits until the kernel has freed what is large, at most half a minute. */
-void wait_for_quiet(void);
-
 #endif

@@ -23,6 +23,9 @@ double memory_wait(double mib);
  */
 void memory_touch(size_t mib);
 
+/* Waits until the kernel has freed what is large, at most half a minute. */
+void wait_for_quiet(void);
+
 /* A thread that looks every few milliseconds. */
 struct memory {
 	unsigned int cpu;

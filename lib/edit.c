@@ -14,17 +14,6 @@
 
 /* ---- all rules at once ---- */
 
-static int change(struct anybind_ruleset *rs, const struct anybind_ruleset *delta,
-		  enum anybind_edit edit, struct anybind_report *report)
-{
-	int r;
-
-	if (edit != ANYBIND_REMOVE)
-		return anybind_ruleset_add(rs, delta, edit == ANYBIND_REPLACE, report);
-	r = anybind_ruleset_remove(rs, delta, report);
-	return r < 0 ? r : 1;
-}
-
 /* @current: what is in force, NULL: nothing. */
 static int edit_all(struct anybind *a, const struct current *current,
 		    const struct anybind_ruleset *delta, enum anybind_edit edit,
@@ -38,7 +27,7 @@ static int edit_all(struct anybind *a, const struct current *current,
 	else if ((r = anybind_ruleset_new(&rs)) < 0)
 		report_oom(report);
 	if (!r)
-		r = changed = change(rs, delta, edit, report);
+		r = changed = ruleset_edit(rs, delta, edit, report);
 	if (r > 0 || (!r && !current))
 		r = anybind_commit(a, rs, flags, report);
 	anybind_ruleset_free(rs);

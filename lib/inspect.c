@@ -173,8 +173,10 @@ static int add_sockets(const struct listing *l, uint32_t own, size_t max,
 
 	if (r < 0)
 		return r;
-	places = count_places(&members);
-	for (size_t i = 0; i < members.n && places; i++) {
+	/* A single socket has no table. */
+	if (members.is_group && !(places = count_places(&members)))
+		r = -ENOMEM;
+	for (size_t i = 0; i < members.n && !r; i++) {
 		const struct member *m = &members.v[i];
 		double share = share_of(&members, places, m);
 
@@ -188,7 +190,7 @@ static int add_sockets(const struct listing *l, uint32_t own, size_t max,
 		}
 	}
 	members_free(&members);
-	return places ? 0 : -ENOMEM;
+	return r;
 }
 
 /* How many sockets a service has, so that their texts need not move. */

@@ -115,6 +115,17 @@ static int number_services(struct part *part, const struct anybind_ruleset *all,
 	return 0;
 }
 
+int ruleset_edit(struct anybind_ruleset *rs, const struct anybind_ruleset *delta,
+		 enum anybind_edit edit, struct anybind_report *report)
+{
+	int r;
+
+	if (edit != ANYBIND_REMOVE)
+		return anybind_ruleset_add(rs, delta, edit == ANYBIND_REPLACE, report);
+	r = anybind_ruleset_remove(rs, delta, report);
+	return r < 0 ? r : 1;
+}
+
 static int edit_part(struct part *part, const struct anybind_ruleset *delta,
 		     enum anybind_edit edit, struct anybind_report *report)
 {
@@ -134,12 +145,7 @@ static int edit_part(struct part *part, const struct anybind_ruleset *delta,
 		return r;
 	if (!plain_services(part->after, delta))
 		return -EAGAIN;
-	if (edit == ANYBIND_REMOVE) {
-		r = anybind_ruleset_remove(part->after, delta, report);
-		r = r < 0 ? r : 1;
-	} else {
-		r = anybind_ruleset_add(part->after, delta, edit == ANYBIND_REPLACE, report);
-	}
+	r = ruleset_edit(part->after, delta, edit, report);
 	if (r <= 0)
 		return r;
 	if (part->after->n_devices != n_devices ||

@@ -28,6 +28,10 @@ int part_edit(struct part *ret, const struct table *table, const struct anybind_
 	      enum anybind_edit edit, struct anybind_report *report);
 void part_done(struct part *part);
 
+/* Adds @delta to @rs or takes it out; 1, or 0 if nothing changes. */
+int ruleset_edit(struct anybind_ruleset *rs, const struct anybind_ruleset *delta,
+		 enum anybind_edit edit, struct anybind_report *report);
+
 /* The rules in place of @family for the prefix @dst/@len. */
 size_t part_find(const struct anybind_ruleset *rs, uint8_t family, const uint8_t dst[16],
 		 uint8_t len, size_t *ret_begin);

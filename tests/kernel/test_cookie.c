@@ -19,8 +19,6 @@
 #include "text.h"
 #include "traffic.h"
 
-static struct anybind *a;
-
 /* ---- asking ---- */
 
 typedef int (*find_fn)(struct anybind_sockets **ret, const void *what,
@@ -437,40 +435,23 @@ static void test_new_service(void **state)
 	traffic_expect_arrival(IPPROTO_TCP, "192.0.2.77:1000", fd);
 }
 
-static int fresh(void **state)
-{
-	(void)state;
-	a = api_open(NULL);
-	return 0;
-}
-
-static int done(void **state)
-{
-	(void)state;
-	anybind_unload(a, NULL);
-	anybind_close(a);
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_kinds),
-		TEST(test_neighbours),
-		TEST(test_reuseport_group),
-		TEST(test_shared_address_is_ambiguous),
-		TEST(test_devices_are_ambiguous),
-		TEST(test_other_namespace_from_outside),
-		TEST(test_unknown),
-		TEST(test_sockets_that_do_not_fit),
-		TEST(test_protocols_that_do_not_fit),
-		TEST(test_kernel_socket),
-		TEST(test_socket_of_another_map),
-		TEST(test_change_in_between),
-		TEST(test_no_descriptors_are_left),
-		TEST(test_new_service),
+		API_TEST(test_kinds),
+		API_TEST(test_neighbours),
+		API_TEST(test_reuseport_group),
+		API_TEST(test_shared_address_is_ambiguous),
+		API_TEST(test_devices_are_ambiguous),
+		API_TEST(test_other_namespace_from_outside),
+		API_TEST(test_unknown),
+		API_TEST(test_sockets_that_do_not_fit),
+		API_TEST(test_protocols_that_do_not_fit),
+		API_TEST(test_kernel_socket),
+		API_TEST(test_socket_of_another_map),
+		API_TEST(test_change_in_between),
+		API_TEST(test_no_descriptors_are_left),
+		API_TEST(test_new_service),
 	};
 
 	if (!world_enter())

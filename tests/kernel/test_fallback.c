@@ -20,8 +20,6 @@
 
 #define COUNTERS(...) (&(const struct anybind_counters){ __VA_ARGS__ })
 
-static struct anybind *a;
-
 static void unregister(const char *service)
 {
 	assert_true(anybind_unregister(a, service, 0, 0, 0, NULL) > 0);
@@ -296,31 +294,18 @@ static void test_services(void **state)
 	anybind_services_free(services);
 }
 
-static int fresh(void **state)
-{
-	(void)state;
-	a = api_open(NULL);
-	return 0;
-}
-
-static int done(void **state)
-{
-	(void)state;
-	anybind_unload(a, NULL);
-	anybind_close(a);
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_takes_over_and_gives_back), TEST(test_killed),
-		TEST(test_chain),		      TEST(test_first_policy_holds),
-		TEST(test_longest),		      TEST(test_refused_by_the_kernel),
-		TEST(test_groups),		      TEST(test_rules_change),
-		TEST(test_services),
+		API_TEST(test_takes_over_and_gives_back),
+		API_TEST(test_killed),
+		API_TEST(test_chain),
+		API_TEST(test_first_policy_holds),
+		API_TEST(test_longest),
+		API_TEST(test_refused_by_the_kernel),
+		API_TEST(test_groups),
+		API_TEST(test_rules_change),
+		API_TEST(test_services),
 	};
 
 	if (!world_enter())

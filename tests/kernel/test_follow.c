@@ -31,8 +31,6 @@
 #define V6 "[2001:db8::77]:1000"
 #define RULES "bind web tcp,udp 192.0.2.0/24 1000\nbind web tcp,udp 2001:db8::/64 1000\n"
 
-static struct anybind *a;
-
 /* ---- words of these tests ---- */
 
 /* What anybind_follow() is asked for; "" for no address. */
@@ -821,17 +819,14 @@ static void test_windows_are_given_back(void **state)
 
 static int fresh(void **state)
 {
-	(void)state;
-	a = api_open(NULL);
+	api_setup(state);
 	api_apply(a, RULES);
 	return 0;
 }
 
 static int done(void **state)
 {
-	(void)state;
-	anybind_unload(a, NULL);
-	anybind_close(a);
+	api_teardown(state);
 	cgroups_clear();
 	return 0;
 }

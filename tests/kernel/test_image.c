@@ -20,16 +20,6 @@
 #define RULES 800000
 #define LINE_MAX_BYTES 40
 
-static struct anybind *a;
-
-static struct current current_state(void)
-{
-	struct current current = CURRENT_NONE;
-
-	assert_int_equal(dispatcher_read(a, &current, NULL), 0);
-	return current;
-}
-
 static void apply_large(void)
 {
 	_cleanup_free_ char *text = malloc((size_t)RULES * LINE_MAX_BYTES);
@@ -40,16 +30,6 @@ static void apply_large(void)
 		end += sprintf(end, "%s 10.%u.%u.%u 80\n", i % 2 ? "drop tcp" : "bind web tcp",
 			       i >> 16, i >> 8 & 255, i & 255);
 	api_apply(a, text);
-}
-
-static char *pin_path(const char *name)
-{
-	struct current current = current_state();
-	char *path;
-
-	assert_true(asprintf(&path, "%s/g%u/%s", a->state.path, current.info.program_id, name) > 0);
-	current_close(&current);
-	return path;
 }
 
 /* How many pins there are in folders of generations, and how many folders. */
@@ -104,7 +84,7 @@ static void test_in_force(void **state)
 	(void)state;
 	apply_large();
 	expect_pieces(3);
-	current = current_state();
+	current = api_current(a);
 	assert_int_equal(current.generation.image.n, 4);
 	for (unsigned int i = 0; i < ARRAY_SIZE(samples); i++)
 		assert_false(passes(current.generation.program,
@@ -135,7 +115,7 @@ static void test_edited(void **state)
 	apply_large();
 	edit("drop tcp 11.0.0.0 80\n", ANYBIND_ADD);
 	expect_pieces(3);
-	current = current_state();
+	current = api_current(a);
 	assert_false(passes(current.generation.program, (uint8_t[]){ 11, 0, 0, 0 }));
 	assert_false(passes(current.generation.program, (uint8_t[]){ 10, 0, 0, 1 }));
 	current_close(&current);
@@ -157,7 +137,7 @@ static void test_piece_missing(void **state)
 
 	(void)state;
 	apply_large();
-	path = pin_path("rules1");
+	path = api_generation_pin(a, "rules1");
 	assert_int_equal(unlink(path), 0);
 	free(path);
 	assert_int_equal(anybind_rules(a, &rs, report), -EUCLEAN);
@@ -176,7 +156,7 @@ static void test_piece_replaced(void **state)
 
 	(void)state;
 	apply_large();
-	path = pin_path("rules0");
+	path = api_generation_pin(a, "rules0");
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(kernel_pin(map, path), 0);
 	free(path);
@@ -194,7 +174,7 @@ static void test_stale_pieces(void **state)
 
 	(void)state;
 	apply_large();
-	current = current_state();
+	current = api_current(a);
 	for (unsigned int gone = 0; gone <= ARRAY_SIZE(names); gone++) {
 		char path[PATH_MAX + 64];
 
@@ -210,28 +190,14 @@ static void test_stale_pieces(void **state)
 	current_close(&current);
 }
 
-static int fresh(void **state)
-{
-	(void)state;
-	a = api_open(NULL);
-	return 0;
-}
-
-static int done(void **state)
-{
-	(void)state;
-	anybind_unload(a, NULL);
-	anybind_close(a);
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_in_force),	  TEST(test_edited),	   TEST(test_piece_missing),
-		TEST(test_piece_replaced), TEST(test_stale_pieces),
+		API_TEST(test_in_force),
+		API_TEST(test_edited),
+		API_TEST(test_piece_missing),
+		API_TEST(test_piece_replaced),
+		API_TEST(test_stale_pieces),
 	};
 
 	if (!world_enter())

@@ -13,8 +13,6 @@
 /* Local by AnyIP. */
 #define V4 "192.0.2.77:1000"
 
-static struct anybind *a;
-
 /* Both, as descriptors are registered; the report's message has @text. */
 static void register_two(int tcp, int udp, const struct anybind_register_options *options, int code,
 			 const char *text)
@@ -106,29 +104,12 @@ static void test_both_are_replaced(void **state)
 	}
 }
 
-static int fresh(void **state)
-{
-	(void)state;
-	a = api_open(NULL);
-	return 0;
-}
-
-static int done(void **state)
-{
-	(void)state;
-	anybind_unload(a, NULL);
-	anybind_close(a);
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_second_is_refused),
-		TEST(test_nothing_is_left),
-		TEST(test_both_are_replaced),
+		API_TEST(test_second_is_refused),
+		API_TEST(test_nothing_is_left),
+		API_TEST(test_both_are_replaced),
 	};
 
 	if (!world_enter())

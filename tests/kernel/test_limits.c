@@ -22,8 +22,6 @@
 /* A large service's sockets, each at an address of its own. */
 #define SOCKETS 10000
 
-static struct anybind *a;
-
 /* ---- what must not grow ---- */
 
 struct inventory {
@@ -247,29 +245,12 @@ static void test_full_registry(void **state)
 	expect_live("new", 1);
 }
 
-static int fresh(void **state)
-{
-	(void)state;
-	a = api_open(NULL);
-	return 0;
-}
-
-static int done(void **state)
-{
-	(void)state;
-	anybind_unload(a, NULL);
-	anybind_close(a);
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_full_pool),
-		TEST(test_large_service),
-		TEST(test_full_registry),
+		API_TEST(test_full_pool),
+		API_TEST(test_large_service),
+		API_TEST(test_full_registry),
 	};
 	struct rlimit limit;
 

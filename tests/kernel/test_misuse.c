@@ -13,7 +13,6 @@
 #include "cleanup.h"
 #include "text.h"
 
-static struct anybind *a;
 static struct anybind_report *report;
 
 static void test_sizes(void **state)
@@ -158,19 +157,14 @@ static void test_threads(void **state)
 
 static int fresh(void **state)
 {
-	(void)state;
-	a = api_open(NULL);
 	report = anybind_report_new();
-	return 0;
+	return api_setup(state);
 }
 
 static int done(void **state)
 {
-	(void)state;
-	anybind_unload(a, NULL);
-	anybind_close(a);
 	anybind_report_free(report);
-	return 0;
+	return api_teardown(state);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)

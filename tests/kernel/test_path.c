@@ -16,8 +16,6 @@
 #define V4 "192.0.2.77"
 #define V6 "[2001:db8:1::77]"
 
-static struct anybind *a;
-
 static void expect_counters(const char *service, struct anybind_counters want)
 {
 	api_expect_counters(a, service, &want);
@@ -286,31 +284,17 @@ static void test_closed_and_replaced(void **state)
 	expect_counters("web", COUNTERS(.steered = 4, .missing = 2));
 }
 
-static int fresh(void **state)
-{
-	(void)state;
-	a = api_open(NULL);
-	return 0;
-}
-
-static int done(void **state)
-{
-	(void)state;
-	anybind_unload(a, NULL);
-	anybind_close(a);
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_directions),	   TEST(test_both_families),
-		TEST(test_verdicts),	   TEST(test_errors_by_name),
-		
-		TEST(test_useless_later),  TEST(test_connections_stay),
-		TEST(test_killed),	   TEST(test_closed_and_replaced),
+		API_TEST(test_directions),
+		API_TEST(test_both_families),
+		API_TEST(test_verdicts),
+		API_TEST(test_errors_by_name),
+		API_TEST(test_useless_later),
+		API_TEST(test_connections_stay),
+		API_TEST(test_killed),
+		API_TEST(test_closed_and_replaced),
 	};
 
 	if (!world_enter())

@@ -17,8 +17,6 @@
 #define V4 "192.0.2.77"
 #define COUNTERS(...) (&(struct anybind_counters){ __VA_ARGS__ })
 
-static struct anybind *a;
-
 static int id_of(const char *service)
 {
 	struct current current = CURRENT_NONE;
@@ -168,23 +166,6 @@ static void test_as_many_as_can_be(void **state)
 	api_apply(a, others);
 }
 
-static int fresh(void **state)
-{
-	(void)state;
-	a = api_open(NULL);
-	return 0;
-}
-
-static int done(void **state)
-{
-	(void)state;
-	anybind_unload(a, NULL);
-	anybind_close(a);
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
-
 /*
  * A writer that is killed may leave a socket in a slot that nothing names. An
  * id that is given to a new service must not bring it along.
@@ -256,10 +237,14 @@ static void test_unreadable_keeps_its_id(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_ids_are_stable),	  TEST(test_counters_survive),
-		TEST(test_registration_outlives_rules), TEST(test_ids_are_reused_clean),
-		TEST(test_as_many_as_can_be),	  TEST(test_left_socket_is_no_heirloom),
-		TEST(test_left_socket_behind_a_group), TEST(test_unreadable_keeps_its_id),
+		API_TEST(test_ids_are_stable),
+		API_TEST(test_counters_survive),
+		API_TEST(test_registration_outlives_rules),
+		API_TEST(test_ids_are_reused_clean),
+		API_TEST(test_as_many_as_can_be),
+		API_TEST(test_left_socket_is_no_heirloom),
+		API_TEST(test_left_socket_behind_a_group),
+		API_TEST(test_unreadable_keeps_its_id),
 	};
 
 	if (!world_enter())

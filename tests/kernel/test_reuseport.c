@@ -17,8 +17,6 @@
 #define DEADLINE 30000 /* ms */
 #define V4 "192.0.2.77"
 
-static struct anybind *a;
-
 #define MEMBERS 4
 #define DATAGRAMS 400
 
@@ -123,26 +121,11 @@ static void test_group_program(void **state)
 	}
 }
 
-static int fresh(void **state)
-{
-	(void)state;
-	a = api_open(NULL);
-	return 0;
-}
-
-static int done(void **state)
-{
-	(void)state;
-	anybind_unload(a, NULL);
-	anybind_close(a);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_group_spreads, fresh, done),
-		cmocka_unit_test_setup_teardown(test_group_program, fresh, done),
+		API_TEST(test_group_spreads),
+		API_TEST(test_group_program),
 	};
 
 	if (!world_enter())

@@ -25,34 +25,12 @@
 #include "random_rules.h"
 #include "table.h"
 
-static struct anybind *a;
-
-static struct current current_state(void)
-{
-	struct current current = CURRENT_NONE;
-
-	assert_int_equal(dispatcher_read(a, &current, NULL), 0);
-	return current;
-}
-
 static struct anybind_status *status_of(struct anybind *anybind)
 {
 	struct anybind_status *status;
 
 	assert_int_equal(anybind_status(anybind, &status, NULL), 0);
 	return status;
-}
-
-/* @name in the folder of the generation in force. */
-static char *generation_pin(const char *name)
-{
-	struct current current = current_state();
-	char *path;
-
-	assert_true(asprintf(&path, "%s/g%" PRIu32 "/%s", a->state.path, current.info.program_id,
-			     name) > 0);
-	current_close(&current);
-	return path;
 }
 
 /* ---- the folder ---- */
@@ -157,8 +135,8 @@ static void test_rules_come_back(void **state)
 static void change_layout(void)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
-	_cleanup_free_ char *path = generation_pin("table");
-	struct current current = current_state();
+	_cleanup_free_ char *path = api_generation_pin(a, "table");
+	struct current current = api_current(a);
 	_cleanup_close_ int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4,
 						 current.table.header->size, 1, &opts);
 	struct table_header *header;
@@ -218,7 +196,7 @@ static void test_stale_generations(void **state)
 
 	(void)state;
 	api_apply(a, "bind web tcp 192.0.2.0/24 80\n");
-	current = current_state();
+	current = api_current(a);
 	for (unsigned int i = 1; i <= 3; i++) {
 		snprintf(folder, sizeof(folder), "%s/g%u", a->state.path, 4000000000u + i);
 		assert_int_equal(mkdir(folder, 0700), 0);
@@ -373,7 +351,7 @@ static void test_pins_replaced(void **state)
 
 	(void)state;
 	api_apply(a, "bind web tcp 192.0.2.0/24 80\n");
-	path = generation_pin("table");
+	path = api_generation_pin(a, "table");
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(bpf_obj_pin(map, path), 0);
 	assert_int_equal(anybind_rules(a, &rs, report), -EUCLEAN);
@@ -407,31 +385,19 @@ static void test_folders_of_others(void **state)
 	anybind_report_free(report);
 }
 
-static int fresh(void **state)
-{
-	(void)state;
-	a = api_open(NULL);
-	return 0;
-}
-
-static int done(void **state)
-{
-	(void)state;
-	anybind_unload(a, NULL);
-	anybind_close(a);
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_load_and_unload),   TEST(test_rules_come_back),
-		TEST(test_other_layout),      TEST(test_stale_generations),
-		TEST(test_state_without_link), TEST(test_pins_removed),
-		TEST(test_namespace_gone),    TEST(test_descriptors),
-		TEST(test_pins_replaced),     TEST(test_folders_of_others),
+		API_TEST(test_load_and_unload),
+		API_TEST(test_rules_come_back),
+		API_TEST(test_other_layout),
+		API_TEST(test_stale_generations),
+		API_TEST(test_state_without_link),
+		API_TEST(test_pins_removed),
+		API_TEST(test_namespace_gone),
+		API_TEST(test_descriptors),
+		API_TEST(test_pins_replaced),
+		API_TEST(test_folders_of_others),
 	};
 
 	if (!world_enter())

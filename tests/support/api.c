@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "api.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,42 @@ void api_expect_apply(struct anybind *a, const char *text, int code)
 	expect(anybind_ruleset_parse(&rs, text, strlen(text), "test", fresh()), 0, text);
 	expect(anybind_commit(a, rs, 0, fresh()), code, text);
 	anybind_ruleset_free(rs);
+}
+
+struct anybind *a;
+
+int api_setup(void **state)
+{
+	(void)state;
+	a = api_open(NULL);
+	return 0;
+}
+
+int api_teardown(void **state)
+{
+	(void)state;
+	anybind_unload(a, NULL);
+	anybind_close(a);
+	return 0;
+}
+
+struct current api_current(struct anybind *handle)
+{
+	struct current current = CURRENT_NONE;
+
+	assert_int_equal(dispatcher_read(handle, &current, NULL), 0);
+	return current;
+}
+
+char *api_generation_pin(struct anybind *handle, const char *name)
+{
+	struct current current = api_current(handle);
+	char *path;
+
+	assert_true(asprintf(&path, "%s/g%" PRIu32 "/%s", handle->state.path,
+			     current.info.program_id, name) > 0);
+	current_close(&current);
+	return path;
 }
 
 void api_apply(struct anybind *a, const char *text)
