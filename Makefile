@@ -36,7 +36,7 @@ test: root deps ## Run every check and test, in namespaces of their own (root)
 bench: root build ## Measure it, in namespaces of its own (root)
 	BUILD=$(BUILD) bench/run
 
-bench-flood: root build ## Measure it under floods, for some 15 minutes (root)
+bench-flood: root build ## Measure it under floods, for some 40 minutes (root)
 	BUILD=$(BUILD) bench/flood
 
 install: build ## Install under DESTDIR, PREFIX (/usr/local) and LIBDIR (lib)
